@@ -1,0 +1,92 @@
+import { BlockList, isIPv4 } from "node:net";
+import type { Parsed } from "./units";
+
+/** An IPv4 network; the platform's pods and services are IPv4, as K3s sets them up by default. */
+export interface Cidr {
+  readonly text: string;
+  readonly address: string;
+  readonly prefix: number;
+}
+
+/** `10.42.0.0/16`: an IPv4 network whose host bits are zero. */
+export function parseCidr(text: string): Parsed<Cidr> {
+  const [address = "", prefixText = "", ...rest] = text.split("/");
+  const prefix = Number(prefixText);
+  if (rest.length > 0 || !isIPv4(address) || !/^\d{1,2}$/.test(prefixText) || prefix > 32) {
+    return { error: { limit: "must be an IPv4 network in CIDR form", fix: 'write it as "10.42.0.0/16"' } };
+  }
+  const network = toAddress(maskOf(toNumber(address), prefix));
+  if (network !== address) {
+    return { error: { limit: `has host bits set below /${prefix}`, fix: `write "${network}/${prefix}"` } };
+  }
+  return { ok: { text, address, prefix } };
+}
+
+export function overlaps(a: Cidr, b: Cidr): boolean {
+  const [wide, narrow] = a.prefix <= b.prefix ? [a, b] : [b, a];
+  const list = new BlockList();
+  list.addSubnet(wide.address, wide.prefix, "ipv4");
+  return list.check(narrow.address, "ipv4");
+}
+
+function toNumber(address: string): number {
+  return address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+}
+
+function maskOf(address: number, prefix: number): number {
+  const size = 2 ** (32 - prefix);
+  return Math.floor(address / size) * size;
+}
+
+function toAddress(value: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
+}
+
+/** A container image by its parts; it is always pinned by a tag or a digest. */
+export interface ImageRef {
+  /** The whole reference as Kubernetes takes it. */
+  readonly text: string;
+  readonly registry: string;
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest?: string;
+}
+
+const IMAGE = new RegExp(
+  "^(?<registry>[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\\d{1,5})?)/" +
+    "(?<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)" +
+    "(?::(?<tag>[\\w][\\w.-]{0,127}))?(?:@(?<digest>sha256:[a-f0-9]{64}))?$",
+);
+
+/**
+ * `registry.example.com/shop/checkout:1.4.2` or `…@sha256:…`. The registry is part of it (the node's default
+ * registry is nothing to rely on), and so is a tag other than `latest` or a digest.
+ */
+export function parseImage(text: string): Parsed<ImageRef> {
+  const groups = IMAGE.exec(text)?.groups;
+  if (!groups?.["registry"] || !groups["repository"] || !/[.:]|^localhost$/.test(groups["registry"])) {
+    return {
+      error: {
+        limit: "must be an image reference with its registry",
+        fix: 'write it as "registry.example.com/shop/checkout:1.4.2"',
+      },
+    };
+  }
+  const { registry, repository, tag, digest } = groups as {
+    registry: string;
+    repository: string;
+    tag?: string;
+    digest?: string;
+  };
+  if (tag === undefined && digest === undefined) {
+    return { error: { limit: "has no tag and no digest", fix: `pin it: "${text}:1.0.0" or "${text}@sha256:…"` } };
+  }
+  if (tag === "latest" && digest === undefined) {
+    return {
+      error: { limit: "`latest` can be neither reproduced nor rolled back", fix: "pin a version tag or a digest" },
+    };
+  }
+  return {
+    ok: { text, registry, repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) },
+  };
+}

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { parseCidr, parseImage } from "./addresses";
+import { parseBytes, parseCpu, parseDuration, parsePercent, parsePodCount, type Parsed } from "./units";
+
+/**
+ * The kinds of value that a config holds. Each is parsed from what YAML gives into a typed value, and what is
+ * wrong is told as a limit and a fix (see `Problem`).
+ */
+
+/** A text that `parse` turns into a value; numbers are accepted where YAML drops the quotes (`cpu: 2`). */
+function parsed<T>(parse: (text: string) => Parsed<T>) {
+  return z.union([z.string(), z.number()]).transform((value, ctx): T => {
+    const result = parse(String(value));
+    if ("ok" in result) return result.ok;
+    ctx.addIssue({ code: "custom", input: value, params: { ...result.error } });
+    return z.NEVER;
+  });
+}
+
+export const cpu = parsed(parseCpu);
+export const bytes = parsed(parseBytes);
+export const duration = parsed(parseDuration);
+export const percent = parsed(parsePercent);
+/** A number of pods, or a share of a function's replicas. */
+export const podCount = parsed(parsePodCount);
+export const cidr = parsed(parseCidr);
+export const image = parsed(parseImage);
+
+/** A Kubernetes object's name that also serves as a label value and in a host name. */
+export const dnsLabel = pattern(/^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/, {
+  limit: "must be a DNS label: lower-case letters, digits and dashes, at most 63",
+  fix: 'for example "checkout-v2"',
+});
+
+export const httpPath = pattern(/^\/[\w./~-]*$/, {
+  limit: "must be an absolute URL path",
+  fix: 'for example "/healthz"',
+});
+
+export const port = z.int().min(1).max(65_535);
+export const count = z.int().min(0);
+export const positiveCount = z.int().min(1);
+export const positive = z.number().positive();
+
+/** A text that must match; `help` is shown where it does not. */
+export function pattern(form: RegExp, help: { readonly limit: string; readonly fix: string }) {
+  return parsed<string>((text) => (form.test(text) ? { ok: text } : { error: help }));
+}
+
+/**
+ * An object that knows its keys. For an unknown key zod reports only its name: the message carries the valid
+ * keys, from which the nearest is suggested.
+ */
+export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === "unrecognized_keys" ? Object.keys(shape).join(", ") : undefined),
+  });
+}
+
+/** A rule over several values of one section; `path` points below the section. */
+export interface Violation {
+  readonly path: readonly string[];
+  readonly value: string;
+  readonly limit: string;
+  readonly fix: string;
+}
+
+/** For `superRefine`: adds one issue for each violated rule. */
+export function check<T>(rules: (value: T) => readonly (Violation | false | undefined)[]) {
+  return (value: T, ctx: z.RefinementCtx): void => {
+    for (const violation of rules(value)) {
+      if (!violation) continue;
+      const { path, value: found, limit, fix } = violation;
+      ctx.addIssue({ code: "custom", path: [...path], params: { found, limit, fix } });
+    }
+  };
+}

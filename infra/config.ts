@@ -1,0 +1,230 @@
+import { closest, distance } from "fastest-levenshtein";
+import type { z } from "zod";
+import { duplicates, stackSchema } from "./config-schema";
+import { ProblemsError, type Problem } from "./problems";
+
+type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** A whole, checked configuration with its defaults filled in and every quantity parsed. */
+export type StackConfig = DeepReadonly<z.output<typeof stackSchema>>;
+export type ClusterConfig = StackConfig["cluster"];
+export type ExistingClusterConfig = Extract<ClusterConfig, { kind: "existing" }>;
+export type K3sClusterConfig = Extract<ClusterConfig, { kind: "k3s" }>;
+export type TenantConfig = StackConfig["tenants"][number];
+export type FunctionConfig = StackConfig["functions"][number];
+export type ControlPlaneConfig = StackConfig["controlPlane"];
+
+/** Stands in for a secret's value in what `parseConfig` is given: it must know that it is set, and no more. */
+export const SECRET_PRESENT = "<secret>";
+
+/** The config keys that are secrets, each set with `pulumi config set --secret`. */
+export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials"] as const;
+
+/**
+ * Checks a raw config (the object under the project's namespace, secrets replaced by `SECRET_PRESENT`) and
+ * fills in the reference workload's defaults.
+ *
+ * @throws ProblemsError with every problem found, each with path, value, limit and fix.
+ */
+export function parseConfig(raw: unknown): StackConfig {
+  const result = stackSchema.safeParse(raw, { reportInput: true });
+  const problems = result.success ? [] : result.error.issues.flatMap((issue) => toProblems(issue, raw));
+  problems.push(...nameProblems(raw));
+  if (result.success) problems.push(...referenceProblems(result.data));
+  if (problems.length > 0 || !result.success) throw new ProblemsError("The config is not valid", problems);
+  return freeze(result.data);
+}
+
+/** Names are checked on what was written, so that a fault elsewhere in a function does not hide a doubled name. */
+function nameProblems(raw: unknown): Problem[] {
+  return (["functions", "tenants"] as const).flatMap((key) => {
+    const items: unknown = isRecord(raw) ? raw[key] : undefined;
+    const names = Array.isArray(items)
+      ? items.flatMap((item: unknown) => (isRecord(item) && typeof item["name"] === "string" ? [item["name"]] : []))
+      : [];
+    return duplicates(names, (name) => name).map((name) => ({
+      path: `${key}.${name}.name`,
+      value: name,
+      limit: `names two ${key}`,
+      fix: "give each a name of its own",
+    }));
+  });
+}
+
+function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
+  const tenants = config.tenants.map((tenant) => tenant.name);
+  const functions = config.functions.map((fn) => fn.name);
+  const { cluster } = config;
+  const problems: Problem[] = [];
+  for (const fn of config.functions) {
+    if (!tenants.includes(fn.tenant)) {
+      problems.push({
+        path: `functions.${fn.name}.tenant`,
+        value: fn.tenant,
+        limit: "is no tenant of this stack",
+        fix: suggestion(fn.tenant, tenants),
+      });
+    }
+  }
+  for (const name of Object.keys(config.databaseUrls)) {
+    const fn = config.functions.find((f) => f.name === name);
+    if (!fn)
+      problems.push({
+        path: `databaseUrls.${name}`,
+        value: name,
+        limit: "is no function of this stack",
+        fix: suggestion(name, functions),
+      });
+    else if (!fn.database) {
+      problems.push({
+        path: `functions.${name}.database`,
+        value: "missing",
+        limit: "databaseUrls has its connection, but its address is not known",
+        fix: "set database.addresses, so that the network lets it through",
+      });
+    }
+  }
+  if (cluster.kind === "existing" && (cluster.kubeconfig === undefined) === (config.kubeconfig === undefined)) {
+    const both = cluster.kubeconfig !== undefined;
+    problems.push({
+      path: "cluster.kubeconfig",
+      value: both ? "set twice" : "missing",
+      limit: "an existing cluster is reached by one kubeconfig",
+      fix: both
+        ? "drop either the path or the secret key kubeconfig"
+        : "set its path here, or its content as secret key kubeconfig",
+    });
+  }
+  for (const tenant of config.tenants) {
+    if (tenant.name === config.gateway.namespace) {
+      problems.push({
+        path: `tenants.${tenant.name}.name`,
+        value: tenant.name,
+        limit: "is the gateway's namespace",
+        fix: "use another name, or another gateway.namespace",
+      });
+    }
+  }
+  return problems;
+}
+
+function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
+  const path = formatPath(issue.path, raw);
+  const value = describe(issue.input);
+  switch (issue.code) {
+    case "custom": {
+      const { found, limit, fix } = issue.params as { found?: string; limit: string; fix: string };
+      return [{ path, value: found ?? value, limit, fix }];
+    }
+    case "unrecognized_keys":
+      return issue.keys.map((key) => ({
+        path: formatPath([...issue.path, key], raw),
+        value: "unknown key",
+        limit: `the keys here are ${issue.message}`,
+        fix: suggestion(key, issue.message.split(", ")),
+      }));
+    case "invalid_value":
+      return [
+        {
+          path,
+          value,
+          limit: `must be one of ${issue.values.join(", ")}`,
+          fix: suggestion(String(issue.input), issue.values.map(String)),
+        },
+      ];
+    case "too_small":
+      return [
+        {
+          path,
+          value,
+          limit: `must be ${issue.inclusive === false ? "above" : "at least"} ${issue.minimum}`,
+          fix: "raise it",
+        },
+      ];
+    case "too_big":
+      return [
+        {
+          path,
+          value,
+          limit: `must be ${issue.inclusive === false ? "below" : "at most"} ${issue.maximum}`,
+          fix: "lower it",
+        },
+      ];
+    case "invalid_union":
+      return [unionProblem(issue, path, value)];
+    case "invalid_type":
+      return [
+        {
+          path,
+          value,
+          limit: `must be ${article(issue.expected)}`,
+          fix: issue.input === undefined ? "set it" : "correct it",
+        },
+      ];
+    default:
+      return [{ path, value, limit: issue.message, fix: "correct it" }];
+  }
+}
+
+function unionProblem(issue: z.core.$ZodIssueInvalidUnion, path: string, value: string): Problem {
+  if (issue.discriminator === undefined) return { path, value, limit: "must be a text or a number", fix: "correct it" };
+  return {
+    path: path.endsWith(`.${issue.discriminator}`) ? path : `${path}.${issue.discriminator}`,
+    value: isRecord(issue.input) ? describe(issue.input[issue.discriminator]) : value,
+    limit: "must say which cluster this is: existing (a kubeconfig) or k3s (hosts)",
+    fix: "set kind: existing or kind: k3s",
+  };
+}
+
+/** `functions.checkout.scaling.max`: items of a list go by their name, where they have one. */
+function formatPath(path: readonly PropertyKey[], raw: unknown): string {
+  let at: unknown = raw;
+  let text = "";
+  for (const key of path) {
+    at = isRecord(at) || Array.isArray(at) ? (at as Record<PropertyKey, unknown>)[key] : undefined;
+    const name = isRecord(at) ? at["name"] : undefined;
+    if (typeof key !== "number") text += text === "" ? String(key) : `.${String(key)}`;
+    else text += typeof name === "string" ? `.${name}` : `[${key}]`;
+  }
+  return text || "config";
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (isRecord(value)) return "an object";
+  return JSON.stringify(value);
+}
+
+function article(expected: string): string {
+  return (
+    {
+      int: "a whole number",
+      number: "a number",
+      object: "an object",
+      array: "a list",
+      boolean: "true or false",
+      string: "a text",
+    }[expected] ?? expected
+  );
+}
+
+function suggestion(wrong: string, valid: readonly string[]): string {
+  const nearest = valid.length > 0 ? closest(wrong, [...valid]) : undefined;
+  return nearest !== undefined && distance(wrong, nearest) <= Math.max(2, wrong.length / 3)
+    ? `did you mean ${nearest}?`
+    : `use one of ${valid.join(", ")}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function freeze<T>(value: T): DeepReadonly<T> {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(freeze);
+  return value as DeepReadonly<T>;
+}

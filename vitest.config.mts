@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Two kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
+ * a real control plane and needs the tools that `make tools` prepares.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "engine",
+          include: ["test/engine/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // Each file has a control plane of its own; two at once would only slow each other down on two cores.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
