@@ -10,17 +10,19 @@ import { DEFAULT_K3S_VERSION } from "./versions";
  * names only what differs from it. `Pulumi.yaml` describes the keys for users.
  */
 
-const resourceSchema = section({
-  cpu: field.cpu,
-  memory: field.bytes,
-});
+/** Each has its own default, so that setting the one does not lose the other. */
+const resourceSchema = (defaults: { cpu: string; memory: string }) =>
+  section({
+    cpu: field.cpu.prefault(defaults.cpu),
+    memory: field.bytes.prefault(defaults.memory),
+  }).prefault({});
 
 /** What every agent has, and what of it the system keeps for itself. */
 const agentShape = section({
   cpu: field.cpu.prefault("16"),
   memory: field.bytes.prefault("64Gi"),
   /** Kept for the operating system, K3s and containerd, never given to pods. */
-  reserved: resourceSchema.prefault({ cpu: "500m", memory: "2Gi" }),
+  reserved: resourceSchema({ cpu: "500m", memory: "2Gi" }),
 }).superRefine(
   check((shape) => [
     shape.reserved.cpu >= shape.cpu && {
@@ -138,7 +140,7 @@ const runtime = section({
    * What a pod costs beside its container, for scheduler, quota and the pod's own memory limit: an allowance for
    * the shim process within the 16–19 MB that a whole WasmEdge pod was measured to use.
    */
-  overhead: resourceSchema.prefault({ cpu: "0", memory: "8Mi" }),
+  overhead: resourceSchema({ cpu: "0", memory: "8Mi" }),
   /** Pods/s that one agent starts: 4–5 real WasmEdge pods/s were measured on 2 cores. */
   startRate: field.positive.default(4.5),
 });
@@ -204,12 +206,13 @@ const scaling = section({
       limit: `is above max ${s.max}`,
       fix: "lower initial or raise max",
     },
-    s.initial < s.min && {
-      path: ["initial"],
-      value: String(s.initial),
-      limit: `is below min ${s.min}`,
-      fix: "raise initial or lower min",
-    },
+    s.min <= s.max &&
+      s.initial < s.min && {
+        path: ["initial"],
+        value: String(s.initial),
+        limit: `is below min ${s.min}`,
+        fix: "raise initial or lower min",
+      },
     (s.cpuTarget < 0.01 || s.cpuTarget > 1) && {
       path: ["cpuTarget"],
       value: formatPercent(s.cpuTarget),
@@ -220,8 +223,8 @@ const scaling = section({
 );
 
 const resources = section({
-  requests: resourceSchema.prefault({ cpu: "10m", memory: "32Mi" }),
-  limits: resourceSchema.prefault({ cpu: "100m", memory: "64Mi" }),
+  requests: resourceSchema({ cpu: "10m", memory: "32Mi" }),
+  limits: resourceSchema({ cpu: "100m", memory: "64Mi" }),
   /** Log files and the writable layer; a pod above its limit is evicted. */
   ephemeralStorage: section({ request: field.bytes.prefault("8Mi"), limit: field.bytes.prefault("16Mi") }).prefault({}),
 }).superRefine(
@@ -231,6 +234,12 @@ const resources = section({
       value: formatCpu(r.requests.cpu),
       limit: "must be at least 1m",
       fix: 'for example "10m"',
+    },
+    r.requests.memory < 1 && {
+      path: ["requests", "memory"],
+      value: formatBytes(r.requests.memory),
+      limit: "must be above 0, or nothing holds a pod to its node",
+      fix: 'for example "32Mi"',
     },
     r.requests.cpu > r.limits.cpu &&
       aboveLimit(["requests", "cpu"], formatCpu(r.requests.cpu), formatCpu(r.limits.cpu)),
@@ -262,8 +271,10 @@ const workload = section({
   p99: field.duration.prefault("20ms"),
 });
 
+export const DEFAULT_FUNCTION_NAME = "serverless-function";
+
 const functionSchema = section({
-  name: field.dnsLabel.prefault("serverless-function"),
+  name: field.dnsLabel.prefault(DEFAULT_FUNCTION_NAME),
   tenant: field.dnsLabel.prefault("shop"),
   image: field.image.prefault("registry.example.com/serverless-function:1.0.0"),
   resources: resources.prefault({}),
@@ -390,7 +401,22 @@ const baseline = (defaults: { cpu: string; memory: string; utilization: string }
     memory: field.bytes.prefault(defaults.memory),
     /** Share of its CPU that is used on average. */
     utilization: field.percent.prefault(defaults.utilization),
-  });
+  }).superRefine(
+    check((b) => [
+      b.cpu < 1 && {
+        path: ["cpu"],
+        value: formatCpu(b.cpu),
+        limit: "must be at least 1m",
+        fix: `for example "${defaults.cpu}"`,
+      },
+      (b.utilization < 0.01 || b.utilization > 1) && {
+        path: ["utilization"],
+        value: formatPercent(b.utilization),
+        limit: "must be from 1% to 100%",
+        fix: `for example "${defaults.utilization}"`,
+      },
+    ]),
+  );
 
 const cost = section({
   /** The container platform of the reference. */

@@ -1,13 +1,16 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
-import { duplicates, stackSchema } from "./config-schema";
+import { DEFAULT_FUNCTION_NAME, duplicates, stackSchema } from "./config-schema";
 import { ProblemsError, type Problem } from "./problems";
 
-type DeepReadonly<T> = T extends (infer Item)[]
-  ? readonly DeepReadonly<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-    : T;
+// Primitives come first: a number with its unit (`MilliCpu`) is an intersection that TypeScript also takes for an object.
+type DeepReadonly<T> = T extends string | number | boolean | undefined
+  ? T
+  : T extends (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T;
 
 /** A whole, checked configuration with its defaults filled in and every quantity parsed. */
 export type StackConfig = DeepReadonly<z.output<typeof stackSchema>>;
@@ -39,14 +42,18 @@ export function parseConfig(raw: unknown): StackConfig {
   return freeze(result.data);
 }
 
+/** What an item without a name is called; tenants have to be named. */
+const DEFAULT_NAMES = { functions: DEFAULT_FUNCTION_NAME, tenants: undefined } as const;
+
 /** Names are checked on what was written, so that a fault elsewhere in a function does not hide a doubled name. */
 function nameProblems(raw: unknown): Problem[] {
   return (["functions", "tenants"] as const).flatMap((key) => {
     const items: unknown = isRecord(raw) ? raw[key] : undefined;
     const names = Array.isArray(items)
-      ? items.flatMap((item: unknown) => (isRecord(item) && typeof item["name"] === "string" ? [item["name"]] : []))
+      ? items.flatMap((item: unknown) => (isRecord(item) ? [item["name"] ?? DEFAULT_NAMES[key]] : []))
       : [];
-    return duplicates(names, (name) => name).map((name) => ({
+    const texts = names.filter((name) => typeof name === "string");
+    return duplicates(texts, (name) => name).map((name) => ({
       path: `${key}.${name}.name`,
       value: name,
       limit: `names two ${key}`,
@@ -114,7 +121,8 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
 
 function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
   const path = formatPath(issue.path, raw);
-  const value = describe(issue.input);
+  // Someone may have put a secret where its marker belongs: what is there is never shown.
+  const value = SECRET_KEYS.some((key) => key === issue.path[0]) ? "(hidden)" : describe(issue.input);
   switch (issue.code) {
     case "custom": {
       const { found, limit, fix } = issue.params as { found?: string; limit: string; fix: string };

@@ -26,7 +26,7 @@ const BINARY_SUFFIXES = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } a
 const DECIMAL_SUFFIXES = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 } as const;
 const TIME_UNITS = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** `10m` (millicores) or a number of cores such as `2` or `0.5`; at least 1m, in steps of 1m as Kubernetes has it. */
+/** `10m` (millicores) or a number of cores such as `2` or `0.5`; in steps of 1m as Kubernetes has it. */
 export function parseCpu(text: string): Parsed<MilliCpu> {
   const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(text);
   if (!match) return fail("must be a CPU quantity", 'write millicores as "10m" or cores as "2"');
@@ -46,7 +46,8 @@ export function parseBytes(text: string): Parsed<Bytes> {
   const factor = { ...BINARY_SUFFIXES, ...DECIMAL_SUFFIXES }[
     match[2] as keyof typeof BINARY_SUFFIXES | keyof typeof DECIMAL_SUFFIXES
   ];
-  const bytes = Number(match[1]) * factor;
+  // Without the rounding error of binary fractions: 1.001 * 1000 is 1000.9999999999999.
+  const bytes = Number((Number(match[1]) * factor).toFixed(3));
   return Number.isInteger(bytes) ? { ok: bytes } : fail("must be a whole number of bytes", "use a smaller unit");
 }
 
@@ -71,7 +72,8 @@ export type PodCount = { readonly pods: number } | { readonly share: Ratio };
 export function parsePodCount(text: string): Parsed<PodCount> {
   if (/^\d+$/.test(text)) return { ok: { pods: Number(text) } };
   const share = parsePercent(text);
-  if ("ok" in share && share.ok <= 1 && Number.isInteger(share.ok * 100)) return { ok: { share: share.ok } };
+  if ("ok" in share && share.ok <= 1 && Number.isInteger(Number((share.ok * 100).toFixed(6))))
+    return { ok: { share: share.ok } };
   return fail("must be a number of pods or a whole percentage up to 100%", 'write "25%" or 5');
 }
 

@@ -1,2 +1,124 @@
 /** The K3s release of the reference workload; the embedded control plane runs the same Kubernetes. */
 export const DEFAULT_K3S_VERSION = "v1.30.4+k3s1";
+
+/** A minor version of K3s that the program knows how to set up. */
+export interface K3sRelease {
+  readonly minor: string;
+  /** The day on which Kubernetes stops patching this minor, by its release calendar. */
+  readonly endOfLife: string;
+}
+
+/** The accepted minors, oldest first; a plan for any other one fails. 1.30 is the one whose flags and defaults were run. */
+export const K3S_RELEASES: readonly K3sRelease[] = [
+  { minor: "1.30", endOfLife: "2025-06-28" },
+  { minor: "1.31", endOfLife: "2025-10-28" },
+  { minor: "1.32", endOfLife: "2026-02-28" },
+  { minor: "1.33", endOfLife: "2026-06-28" },
+  { minor: "1.34", endOfLife: "2026-10-27" },
+  { minor: "1.35", endOfLife: "2027-02-28" },
+];
+
+/**
+ * The day on which the table was last gone through: a minor that ended before it is old. A plan reads no clock,
+ * or the same config would come to another plan tomorrow.
+ */
+export const K3S_RELEASES_REVIEWED = "2026-11-24";
+
+/** `v1.30.4+k3s1` as `1.30`. */
+export function k3sMinor(version: string): string {
+  return version.replace(/^v(\d+\.\d+)\..*$/, "$1");
+}
+
+/** What `local/tools` finds, downloads or builds; kubectl and the three servers of the control plane share one version. */
+export const TOOL_VERSIONS = {
+  pulumi: "3.259.0",
+  "pulumi-resource-kubernetes": "4.25.0",
+  kubernetes: "1.30.4",
+  etcd: "3.6.16",
+  kwok: "0.8.0",
+  "metrics-server": "0.7.2",
+} as const;
+
+/** A `pulumi` on PATH is used as it is from the release of the SDK in package.json on: older engines were not tried with it. */
+export const MINIMUM_PULUMI = "3.248.0";
+
+/** The `go` line of the modules in local/tools. */
+export const MINIMUM_GO = "1.26.0";
+
+/** Where the publishers' own files lie; tests put a loopback server in their place. */
+export const RELEASE_HOSTS = {
+  pulumi: "https://get.pulumi.com",
+  github: "https://github.com",
+  kubernetes: "https://dl.k8s.io",
+} as const;
+
+export type ReleaseHost = keyof typeof RELEASE_HOSTS;
+
+/** Go's names of the processor architectures. */
+export type Arch = "amd64" | "arm64";
+
+export interface ReleaseFile {
+  readonly host: ReleaseHost;
+  readonly path: (arch: Arch) => string;
+}
+
+/** An official binary for Linux. Each is verified before it is run, so one of `checksums` and `sha256` has to be known. */
+export interface ToolRelease extends ReleaseFile {
+  /** The publisher's own list of SHA-256 sums: `sum  file` lines, or one bare sum. */
+  readonly checksums?: ReleaseFile;
+  /** Sums known beforehand; they win over the publisher's list. */
+  readonly sha256?: Partial<Record<Arch, string>>;
+  /** The program inside a .tar.gz; without it the file is the program itself. */
+  readonly member?: (arch: Arch) => string;
+}
+
+const v = TOOL_VERSIONS;
+
+/**
+ * kwok publishes bare binaries without a list of sums, and metrics-server images and manifests only: both are built.
+ * The name of the Kubernetes provider's list is what its release tool makes by default; were it another, the download
+ * would be refused and the provider built.
+ */
+export const TOOL_RELEASES = {
+  pulumi: {
+    host: "pulumi",
+    path: (arch) => `/releases/sdk/pulumi-v${v.pulumi}-linux-${arch === "amd64" ? "x64" : arch}.tar.gz`,
+    checksums: {
+      host: "github",
+      path: () => `/pulumi/pulumi/releases/download/v${v.pulumi}/pulumi-${v.pulumi}-checksums.txt`,
+    },
+    member: () => "pulumi/pulumi",
+  },
+  "pulumi-resource-kubernetes": {
+    host: "github",
+    path: (arch) => `${providerRelease()}/pulumi-resource-kubernetes-v${providerVersion()}-linux-${arch}.tar.gz`,
+    checksums: {
+      host: "github",
+      path: () => `${providerRelease()}/pulumi-kubernetes_${providerVersion()}_checksums.txt`,
+    },
+    member: () => "pulumi-resource-kubernetes",
+  },
+  "kube-apiserver": kubernetesRelease("kube-apiserver"),
+  "kube-controller-manager": kubernetesRelease("kube-controller-manager"),
+  "kube-scheduler": kubernetesRelease("kube-scheduler"),
+  kubectl: kubernetesRelease("kubectl"),
+  etcd: {
+    host: "github",
+    path: (arch) => `/etcd-io/etcd/releases/download/v${v.etcd}/etcd-v${v.etcd}-linux-${arch}.tar.gz`,
+    checksums: { host: "github", path: () => `/etcd-io/etcd/releases/download/v${v.etcd}/SHA256SUMS` },
+    member: (arch) => `etcd-v${v.etcd}-linux-${arch}/etcd`,
+  },
+} as const satisfies Record<string, ToolRelease>;
+
+function providerVersion(): string {
+  return v["pulumi-resource-kubernetes"];
+}
+
+function providerRelease(): string {
+  return `/pulumi/pulumi-kubernetes/releases/download/v${providerVersion()}`;
+}
+
+function kubernetesRelease(name: string): ToolRelease {
+  const path = (arch: Arch) => `/release/v${v.kubernetes}/bin/linux/${arch}/${name}`;
+  return { host: "kubernetes", path, checksums: { host: "kubernetes", path: (arch) => `${path(arch)}.sha256` } };
+}

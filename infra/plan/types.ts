@@ -42,7 +42,10 @@ export interface Capacity {
   /** Pods at the worst moment: every function at max, rolling, with the pods that are still leaving. */
   readonly pods: PodDemand;
   readonly requested: Resources;
-  /** With one agent lost (where there is more than one). */
+  /**
+   * With one agent lost (where there is more than one). CPU and memory are less one pod's worth for each agent: what
+   * may stay empty where no further pod fits.
+   */
   readonly offered: Resources & { readonly pods: number; readonly agents: number };
   /** Requests/s that each pod of a function serves at peak with max replicas, by function name. */
   readonly peakRequestsPerPod: Readonly<Record<string, number>>;
@@ -74,7 +77,9 @@ export interface ScaleOut {
   readonly secondsToMax: number;
   /** The same with node start queues left out: what simulated nodes can show. */
   readonly secondsToMaxControlPlaneOnly: number;
-  /** Which part holds it back at the end: the autoscaler's steps, the client limits, or the nodes' start rate. */
+  /** The metric that takes it there: CPU where that asks for max at peak, else the request rate. */
+  readonly drivenBy: "cpu" | "requestRate";
+  /** Which part takes most of that time: the autoscaler's steps, the client limits, or the nodes' start rate. */
   readonly bottleneck: "autoscaler" | "control-plane" | "nodes";
   readonly curve: readonly ScaleOutPoint[];
 }
@@ -129,7 +134,11 @@ export interface CostComparison {
   /** This platform, at peak. */
   readonly platform: CostSide;
   /** The reference's container platform and the lean native container, for the same load. */
-  readonly baselines: readonly (CostSide & { readonly savedHosts: Ratio; readonly savedCpu: Ratio; readonly savedMemory: Ratio })[];
+  readonly baselines: readonly (CostSide & {
+    readonly savedHosts: Ratio;
+    readonly savedCpu: Ratio;
+    readonly savedMemory: Ratio;
+  })[];
   /** What the figures rest on, each a sentence with its source. */
   readonly assumptions: readonly string[];
 }

@@ -1,0 +1,179 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { FunctionConfig } from "../../infra/config";
+import { labels, selectorLabels, versionLabel } from "../labels";
+import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
+import { deploymentSpec, PROGRESS_DEADLINE_SECONDS, type LostNodeToleration } from "./deployment";
+import { CONFIG_FILE, contentHash, DATABASE_KEY, functionConfig } from "./function-config";
+import { databasePolicy, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
+
+export interface WasmFunctionArgs {
+  readonly fn: FunctionConfig;
+  /** Goes into the `environment` label. */
+  readonly environment: string;
+  /** The tenant's namespace and the account in it that functions run as. */
+  readonly namespace: pulumi.Input<string>;
+  readonly serviceAccountName: pulumi.Input<string>;
+  readonly runtimeClassName: pulumi.Input<string>;
+  readonly priorityClassName: pulumi.Input<string>;
+  readonly gateway: GatewayPeer;
+  readonly lostNodeToleration: LostNodeToleration;
+  /** Seconds in which the plan expects all `scaling.max` pods to be started; a rollout is given time by it. */
+  readonly secondsToMax: number;
+  /** Secret of the namespace to pull the image with. Default: none is needed. */
+  readonly pullSecretName?: pulumi.Input<string> | undefined;
+  /** Connection of the database. Default: the secret that `fn.database` names is made by someone else. */
+  readonly databaseUrl?: pulumi.Input<string> | undefined;
+}
+
+/**
+ * A function: its pods, kept ready behind a Service of its name, scaled by CPU, rolled without downtime, reached
+ * from the gateway alone. Depend on the tenant, so that quota and isolation are there before the pods.
+ */
+export class WasmFunction extends pulumi.ComponentResource {
+  readonly namespace: pulumi.Output<string>;
+  readonly serviceName: pulumi.Output<string>;
+  /** Address within the cluster. */
+  readonly url: pulumi.Output<string>;
+  readonly deploymentName: pulumi.Output<string>;
+  readonly autoscalerName: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+
+  constructor(name: string, args: WasmFunctionArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("wasm-functions:functions:WasmFunction", name, {}, opts);
+    const { fn } = args;
+    const selector = selectorLabels({ name, component: "function" });
+    const common = labels({
+      name,
+      component: "function",
+      environment: args.environment,
+      tenant: fn.tenant,
+      version: versionLabel(fn.image),
+    });
+    const inside = { parent: this };
+    const metadata = (objectName: string) => ({ name: objectName, namespace: args.namespace, labels: common });
+
+    const configMap = createConfigMap(fn, metadata, inside);
+    const database = createDatabaseSecret(args, metadata, inside);
+    const deployment = new k8s.apps.v1.Deployment(
+      name,
+      {
+        metadata: metadata(name),
+        spec: deploymentSpec({
+          ...args,
+          selector,
+          podLabels: common,
+          podAnnotations: database.annotations,
+          configMapName: configMap.metadata.name,
+          databaseSecretName: database.secretName,
+          pullSecretName: args.pullSecretName,
+        }),
+      },
+      {
+        ...inside,
+        // The initial count is for the first creation; from then on the autoscaler owns it.
+        ignoreChanges: ["spec.replicas"],
+        customTimeouts: rolloutTimeouts(args.secondsToMax),
+      },
+    );
+    const service = new k8s.core.v1.Service(
+      name,
+      {
+        metadata: {
+          ...metadata(name),
+          // The Deployment is waited for, with the same selector. Waiting for endpoints as well would add ten
+          // seconds to every `up`, and report a rollout that failed twice.
+          annotations: { "pulumi.com/skipAwait": "true" },
+        },
+        spec: serviceSpec(selector),
+      },
+      inside,
+    );
+    const autoscaler = new k8s.autoscaling.v2.HorizontalPodAutoscaler(
+      `${name}-hpa`,
+      { metadata: metadata(`${name}-hpa`), spec: autoscalerSpec(fn) },
+      inside,
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      name,
+      { metadata: metadata(name), spec: disruptionBudgetSpec(fn, selector) },
+      inside,
+    );
+    const policies = {
+      "from-gateway": ingressPolicy(fn, selector, args.gateway),
+      ...(fn.database && { "to-database": databasePolicy(fn.database, selector) }),
+    };
+    for (const [policy, spec] of Object.entries(policies)) {
+      new k8s.networking.v1.NetworkPolicy(
+        `${name}-${policy}`,
+        { metadata: metadata(`${name}-${policy}`), spec },
+        inside,
+      );
+    }
+
+    this.namespace = pulumi.output(args.namespace);
+    this.serviceName = service.metadata.name;
+    this.url = pulumi.interpolate`http://${this.serviceName}.${this.namespace}.svc.cluster.local`;
+    this.deploymentName = deployment.metadata.name;
+    this.autoscalerName = autoscaler.metadata.name;
+    this.image = pulumi.output(fn.image.text);
+    this.registerOutputs({
+      namespace: this.namespace,
+      serviceName: this.serviceName,
+      url: this.url,
+      deploymentName: this.deploymentName,
+      autoscalerName: this.autoscalerName,
+      image: this.image,
+    });
+  }
+}
+
+type Metadata = (name: string) => { name: string; namespace: pulumi.Input<string>; labels: Record<string, string> };
+
+/**
+ * Immutable and named by its content, in Pulumi's eyes too: a new config is a new object, and the old one is deleted
+ * at the end of an `up` whose rollout succeeded. So old and new pods each mount their own config while both run, and
+ * after a failed rollout the config to go back to is still there. (As a replacement under one name a revert would
+ * make the old object anew and then delete it, as the replaced one.)
+ */
+function createConfigMap(fn: FunctionConfig, metadata: Metadata, opts: pulumi.CustomResourceOptions) {
+  const content = functionConfig(fn);
+  const name = `${fn.name}-config-${contentHash(content)}`;
+  return new k8s.core.v1.ConfigMap(
+    name,
+    { metadata: metadata(name), immutable: true, data: { [CONFIG_FILE]: content } },
+    opts,
+  );
+}
+
+/**
+ * The secret with the database's connection, where the stack has it; else the one it is to be found in. A changed
+ * connection rolls the pods: the secret's version in the template says so and, unlike a hash, tells nothing about it.
+ */
+function createDatabaseSecret(
+  { fn, databaseUrl }: WasmFunctionArgs,
+  metadata: Metadata,
+  opts: pulumi.CustomResourceOptions,
+): { secretName: pulumi.Input<string> | undefined; annotations: Record<string, pulumi.Input<string>> } {
+  if (fn.database === undefined) return { secretName: undefined, annotations: {} };
+  const secretName = fn.database.secretName ?? `${fn.name}-database`;
+  if (databaseUrl === undefined) return { secretName, annotations: {} };
+  const secret = new k8s.core.v1.Secret(
+    `${fn.name}-database`,
+    { metadata: metadata(secretName), type: "Opaque", stringData: { [DATABASE_KEY]: pulumi.secret(databaseUrl) } },
+    opts,
+  );
+  return {
+    secretName: secret.metadata.name,
+    annotations: { "wasm-functions.dev/database-secret-version": secret.metadata.resourceVersion },
+  };
+}
+
+/**
+ * Longer than a rollout may stand still, so that the API's own reason is reported; and three times what the plan
+ * needs to start every pod.
+ */
+function rolloutTimeouts(secondsToMax: number): pulumi.CustomTimeouts {
+  const seconds = Math.max(2 * PROGRESS_DEADLINE_SECONDS, PROGRESS_DEADLINE_SECONDS + Math.ceil(3 * secondsToMax));
+  return { create: `${seconds}s`, update: `${seconds}s`, delete: "600s" };
+}

@@ -1,0 +1,22 @@
+import type { types } from "@pulumi/kubernetes";
+
+/** User and group of every pod that needs no other: the `nonroot` of common minimal images. */
+export const NONROOT = 65532;
+
+/** What Pod Security `restricted` asks of a pod. Mounted files belong to the group, so that 0440 is enough. */
+export const RESTRICTED_POD = {
+  runAsNonRoot: true,
+  runAsUser: NONROOT,
+  runAsGroup: NONROOT,
+  fsGroup: NONROOT,
+  seccompProfile: { type: "RuntimeDefault" },
+} as const satisfies types.input.core.v1.PodSecurityContext;
+
+/** What it asks of each container, and a read-only root, since functions keep nothing. */
+export const RESTRICTED_CONTAINER = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+} satisfies types.input.core.v1.SecurityContext;

@@ -1,0 +1,90 @@
+import importX from "eslint-plugin-import-x";
+import tseslint from "typescript-eslint";
+
+/** Who may import what: see ARCHITECTURE.md. `from` lists what files in `target` must not import. */
+const zones = [
+  {
+    target: "./infra/plan",
+    from: ["./components", "./local", "./policies"],
+    message: "The plan is a pure function of the config.",
+  },
+  {
+    target: "./infra",
+    from: "./local",
+    message: "The program does not know what runs it.",
+  },
+  {
+    target: "./components",
+    from: ["./local", "./policies", "./infra/index.ts", "./infra/read-config.ts", "./infra/cluster-access.ts"],
+    message: "Components get what they need as arguments.",
+  },
+  ...["functions", "runtime", "tenancy", "cluster", "gateway", "authorization", "admission", "observability"].map(
+    (room, _, rooms) => ({
+      target: `./components/${room}`,
+      from: rooms.filter((other) => other !== room).map((other) => `./components/${other}`),
+      message: "Rooms do not import each other: infra/index.ts passes on what one needs from another.",
+    }),
+  ),
+];
+
+/** infra/ files that hold config and plan: they run without Pulumi, in milliseconds. */
+const PURE = [
+  "infra/plan/**",
+  "infra/config*.ts",
+  "infra/units.ts",
+  "infra/addresses.ts",
+  "infra/problems.ts",
+  "infra/versions.ts",
+];
+
+export default tseslint.config(
+  { ignores: ["node_modules", ".local", "eslint.config.mjs"] },
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    plugins: { "import-x": importX },
+    settings: { "import-x/resolver": { node: { extensions: [".ts", ".js", ".json"] } } },
+    rules: {
+      "import-x/no-cycle": "error",
+      "import-x/no-restricted-paths": ["error", { zones }],
+      "@typescript-eslint/no-floating-promises": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      // Numbers read well in messages, and that is most of what templates are for here.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // Indexing is checked by the compiler (noUncheckedIndexedAccess), and an assertion says why it is safe.
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/no-confusing-void-expression": [
+        "error",
+        { ignoreArrowShorthand: true, ignoreVoidOperator: true },
+      ],
+    },
+  },
+  {
+    files: PURE,
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ group: ["@pulumi/*"], message: "Config and plan are pure." }] },
+      ],
+    },
+  },
+  {
+    files: ["components/**"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: "infra/(?!units$|addresses$)",
+              allowTypeImports: true,
+              message: "Components take only types from infra/, and its pure value helpers.",
+            },
+          ],
+        },
+      ],
+    },
+  },
+  { files: ["test/**"], rules: { "@typescript-eslint/no-unsafe-assignment": "off" } },
+);

@@ -1,0 +1,76 @@
+import * as path from "node:path";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { WasmFunction } from "../components/functions/wasm-function";
+import { WasmRuntime } from "../components/runtime/wasm-runtime";
+import { Tenant } from "../components/tenancy/tenant";
+import { clusterAccess } from "./cluster-access";
+import { byName, functionOutputs, of, planOutputs, tenantOutputs, type StackOutputs } from "./outputs";
+import { planStack } from "./plan";
+import { readConfig } from "./read-config";
+import { readable, report } from "./report";
+
+/**
+ * Pulumi's entry: config, plan, components, outputs. It does nothing when imported, so that several `up`s in one
+ * process each register everything; the runtime calls what it exports.
+ *
+ * @throws RunError when the config is not valid, the plan cannot hold its targets, or there is no cluster for an `up`.
+ */
+export = async function program(): Promise<StackOutputs> {
+  const { config, secrets } = readable(readConfig);
+  const plan = readable(() => planStack(config));
+  const projectRoot = path.dirname(__dirname);
+  const preview = pulumi.runtime.isDryRun();
+  const access = clusterAccess({ cluster: config.cluster, kubeconfig: secrets.kubeconfig, projectRoot, preview });
+  await report({ config, plan, access, preview });
+
+  const { environment, protect } = config.platform;
+  const provider = new k8s.Provider("cluster", {
+    kubeconfig: access.kubeconfig,
+    ...(access.context !== undefined && { context: access.context }),
+    // A new address or port of the same cluster must replace nothing.
+    clusterIdentifier: access.identifier,
+    enableServerSideApply: true,
+    // A rotated credential changes its secret in place: replaced, it would be missed by pods that start meanwhile.
+    enableSecretMutable: true,
+  });
+
+  const { agentLabels } = plan.topology;
+  const runtime = new WasmRuntime("wasm-runtime", { environment, runtime: config.runtime, agentLabels }, { provider });
+
+  const tenants = byName(config.tenants, ({ name, group }) => {
+    const functions = config.functions.filter((fn) => fn.tenant === name);
+    const { pullCredentials } = secrets;
+    const quota = of(plan.quotas, name);
+    return new Tenant(name, { environment, protect, quota, functions, group, pullCredentials }, { provider });
+  });
+
+  const { notReadyTolerationSeconds, unreachableTolerationSeconds } = plan.controlPlane.apiServer;
+  const functions = byName(config.functions, (fn) => {
+    const tenant = of(tenants, fn.tenant);
+    return new WasmFunction(
+      fn.name,
+      {
+        fn,
+        environment,
+        namespace: tenant.namespace,
+        serviceAccountName: tenant.serviceAccountName,
+        pullSecretName: tenant.pullSecretName,
+        runtimeClassName: runtime.runtimeClassName,
+        priorityClassName: runtime.priorityClassName,
+        gateway: { namespace: config.gateway.namespace, name: config.gateway.kind },
+        lostNodeToleration: { notReady: notReadyTolerationSeconds, unreachable: unreachableTolerationSeconds },
+        secondsToMax: of(plan.scaleOut, fn.name).secondsToMax,
+        databaseUrl: secrets.databaseUrls[fn.name],
+      },
+      { provider, dependsOn: [tenant] },
+    );
+  });
+
+  return {
+    environment,
+    functions: byName(config.functions, ({ name }) => functionOutputs(of(functions, name))),
+    tenants: byName(config.tenants, ({ name }) => tenantOutputs(of(tenants, name), of(plan.quotas, name))),
+    plan: planOutputs(plan),
+  };
+};

@@ -1,0 +1,86 @@
+import type { Output } from "@pulumi/pulumi";
+import type { WasmFunction } from "../components/functions/wasm-function";
+import type { Tenant } from "../components/tenancy/tenant";
+import type { Plan, TenantQuota } from "./plan";
+
+/** What a stack exports. */
+export interface StackOutputs {
+  readonly environment: string;
+  /** By function name. */
+  readonly functions: Readonly<Record<string, FunctionOutputs>>;
+  /** By tenant name. */
+  readonly tenants: Readonly<Record<string, TenantOutputs>>;
+  readonly plan: PlanOutputs;
+}
+
+export interface FunctionOutputs {
+  readonly namespace: Output<string>;
+  readonly service: Output<string>;
+  /** Address within the cluster. */
+  readonly url: Output<string>;
+  readonly deployment: Output<string>;
+  readonly autoscaler: Output<string>;
+  readonly image: Output<string>;
+}
+
+export interface TenantOutputs {
+  readonly namespace: Output<string>;
+  readonly serviceAccount: Output<string>;
+  readonly maxPods: number;
+}
+
+/** The plan's numbers that people and dashboards compare with what they see. */
+export interface PlanOutputs {
+  readonly agents: number;
+  readonly maxPodsPerAgent: number;
+  readonly nodeCidrMaskSize: number;
+  /** Pods at the worst moment, and what there is for them with one agent lost. */
+  readonly podsAtPeak: number;
+  readonly podsOffered: number;
+  /** By function name. */
+  readonly secondsToMax: Readonly<Record<string, number>>;
+  readonly warnings: number;
+}
+
+export function functionOutputs(fn: WasmFunction): FunctionOutputs {
+  return {
+    namespace: fn.namespace,
+    service: fn.serviceName,
+    url: fn.url,
+    deployment: fn.deploymentName,
+    autoscaler: fn.autoscalerName,
+    image: fn.image,
+  };
+}
+
+export function tenantOutputs(tenant: Tenant, quota: TenantQuota): TenantOutputs {
+  return { namespace: tenant.namespace, serviceAccount: tenant.serviceAccountName, maxPods: quota.pods };
+}
+
+export function planOutputs(plan: Plan): PlanOutputs {
+  const { topology, capacity } = plan;
+  return {
+    agents: topology.agents,
+    maxPodsPerAgent: topology.maxPodsPerAgent,
+    nodeCidrMaskSize: topology.nodeCidrMaskSize,
+    podsAtPeak: capacity.pods.total,
+    podsOffered: capacity.offered.pods,
+    secondsToMax: Object.fromEntries(Object.entries(plan.scaleOut).map(([name, s]) => [name, s.secondsToMax])),
+    warnings: plan.warnings.length,
+  };
+}
+
+/** One value for each item, by its name. */
+export function byName<Item extends { readonly name: string }, T>(
+  items: readonly Item[],
+  make: (item: Item) => T,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries(items.map((item) => [item.name, make(item)]));
+}
+
+/** The value of a name that the config has checked to be there. */
+export function of<T>(values: Readonly<Record<string, T>>, name: string): T {
+  const value = values[name];
+  if (value === undefined) throw new Error(`nothing is known of "${name}"`);
+  return value;
+}

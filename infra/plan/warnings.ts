@@ -1,0 +1,109 @@
+import type { FunctionConfig, StackConfig } from "../config";
+import type { Problem } from "../problems";
+import { formatDuration, formatPercent } from "../units";
+import { K3S_RELEASES, K3S_RELEASES_REVIEWED, k3sMinor } from "../versions";
+import type { Plan, ScaleOut } from "./types";
+import { LONGEST_SCALE_OUT } from "./autoscaler";
+import { costWarnings } from "./cost";
+import { formatCount } from "./numbers";
+
+/** The period that Kubernetes uses unless a feature gate lets it be set. */
+const DEFAULT_CFS_PERIOD = 100;
+
+/** A version that the program does not know how to set up. */
+export function versionProblems(config: StackConfig): Problem[] {
+  const minor = k3sMinor(config.cluster.version);
+  if (K3S_RELEASES.some((release) => release.minor === minor)) return [];
+  const accepted = K3S_RELEASES.map((release) => release.minor).join(", ");
+  return [
+    {
+      path: "cluster.version",
+      value: config.cluster.version,
+      limit: `K3s ${minor} is none of the accepted minors ${accepted}`,
+      fix: "use a release of one of them",
+    },
+  ];
+}
+
+/** What holds, but falls short of a target or rests on something old. */
+export function planWarnings(config: StackConfig, plan: Omit<Plan, "warnings">): Problem[] {
+  return [
+    ...oldVersion(config),
+    ...singleAgent(config, plan),
+    ...alphaFeature(config),
+    ...config.functions.flatMap((fn) => {
+      const scaleOut = plan.scaleOut[fn.name];
+      return scaleOut ? scaleOutWarnings(fn, scaleOut) : [];
+    }),
+    ...costWarnings(config, plan.cost),
+  ];
+}
+
+function oldVersion(config: StackConfig): Problem[] {
+  const minor = k3sMinor(config.cluster.version);
+  const release = K3S_RELEASES.find((candidate) => candidate.minor === minor);
+  // Dates in this form compare as text.
+  if (release === undefined || release.endOfLife > K3S_RELEASES_REVIEWED) return [];
+  const newest = K3S_RELEASES[K3S_RELEASES.length - 1];
+  return [
+    {
+      path: "cluster.version",
+      value: config.cluster.version,
+      limit: `Kubernetes ${minor} gets no fixes since its end of life on ${release.endOfLife}`,
+      fix: `upgrade minor by minor, up to ${newest?.minor ?? minor}`,
+    },
+  ];
+}
+
+function singleAgent(config: StackConfig, plan: Pick<Plan, "topology">): Problem[] {
+  if (plan.topology.agents > 1) return [];
+  return [
+    {
+      path: "cluster.agents",
+      value: config.cluster.kind === "k3s" ? "1 host" : "1",
+      limit: "it may not be lost: with it all functions are",
+      fix: "add a second agent",
+    },
+  ];
+}
+
+function alphaFeature(config: StackConfig): Problem[] {
+  const { cfsQuotaPeriod } = config.controlPlane;
+  if (cfsQuotaPeriod === DEFAULT_CFS_PERIOD) return [];
+  return [
+    {
+      path: "controlPlane.cfsQuotaPeriod",
+      value: formatDuration(cfsQuotaPeriod),
+      limit: "it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which is alpha at Kubernetes 1.30",
+      fix: "keep it for P99 under a CPU limit, and test it at each upgrade; 100ms needs no gate",
+    },
+  ];
+}
+
+function scaleOutWarnings(fn: FunctionConfig, scaleOut: ScaleOut): Problem[] {
+  const { max, min, cpuTarget, requestsPerPod } = fn.scaling;
+  const { cpu, requestRate } = scaleOut.wantedAtPeak;
+  const path = `functions.${fn.name}.scaling.max`;
+  const value = formatCount(max);
+  return [
+    cpu < max &&
+      max > min && {
+        path,
+        value,
+        limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: max is reached by request rate only (${formatCount(requestsPerPod)}/s per pod ask for ${formatCount(requestRate)})`,
+        fix: "scale by request rate, declare a heavier workload.cpuPerRequest, or lower max",
+      },
+    cpu > max && {
+      path,
+      value,
+      limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: at peak pods run above that`,
+      fix: `raise it to ${cpu} for room, if the agents hold it`,
+    },
+    scaleOut.secondsToMax >= LONGEST_SCALE_OUT && {
+      path: `functions.${fn.name}.scaling.up`,
+      value: `${formatCount(min)} to ${formatCount(max)} replicas`,
+      limit: `takes longer than ${formatDuration(LONGEST_SCALE_OUT * 1000)}, held back by: ${scaleOut.bottleneck}`,
+      fix: "allow larger steps, or raise min",
+    },
+  ].filter((warning) => warning !== false);
+}

@@ -1,0 +1,28 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterAccess } from "./cluster-access";
+import type { StackConfig } from "./config";
+import type { Plan } from "./plan";
+import { summarize } from "./plan/summary";
+import { formatProblem, ProblemsError } from "./problems";
+
+/** What a user is told while the program runs: warnings always, the plan's figures in a preview. */
+export async function report(args: {
+  readonly config: StackConfig;
+  readonly plan: Plan;
+  readonly access: ClusterAccess;
+  readonly preview: boolean;
+}): Promise<void> {
+  const { config, plan, access, preview } = args;
+  for (const warning of plan.warnings) await pulumi.log.warn(formatProblem(warning));
+  if (access.warning !== undefined) await pulumi.log.warn(access.warning);
+  if (preview) await pulumi.log.info(summarize(plan, config).join("\n"));
+}
+
+/** Runs a step whose problems are the user's to mend: they are shown as they are, without a stack trace. */
+export function readable<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw error instanceof ProblemsError ? new pulumi.RunError(error.message) : error;
+  }
+}

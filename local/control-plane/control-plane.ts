@@ -1,0 +1,218 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { StackConfig } from "../../infra/config";
+import type { Plan } from "../../infra/plan";
+import { readIfExists, writeFileAtomic } from "../files";
+import type { Paths } from "../paths";
+import { run } from "../run";
+import { renderNodes } from "../simulated-nodes/nodes";
+import { reconcileNodes } from "../simulated-nodes/reconcile";
+import { renderResourceMetrics, renderUsage } from "../simulated-nodes/usage";
+import { apply, kubectlFor, type Kubectl } from "./kubectl";
+import { renderKwokctlConfig } from "./kwokctl-config";
+import { metricsServerDaemon, registerMetricsApi } from "./metrics-server";
+import { assertFree, choosePorts, type PortName } from "./ports";
+import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon } from "./processes";
+
+/** The tools that it is made of. */
+export const CONTROL_PLANE_TOOLS = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kubectl",
+  "kwok",
+  "kwokctl",
+  "metrics-server",
+] as const;
+
+/** kwokctl names contexts and folders after it. */
+const CLUSTER = "wasm-functions";
+
+/** Which processes listen on which of our ports: those that run already may hold theirs. */
+const LISTENERS: Readonly<Record<string, readonly PortName[]>> = {
+  etcd: ["etcd", "etcdPeer"],
+  "kube-apiserver": ["kubeApiserver"],
+  "kube-controller-manager": ["kubeControllerManager"],
+  "kube-scheduler": ["kubeScheduler"],
+  "kwok-controller": ["kwokController"],
+  "metrics-server": ["metricsServer"],
+};
+
+export interface ControlPlaneOptions {
+  readonly paths: Paths;
+  readonly config: StackConfig;
+  readonly plan: Plan;
+  /** Told what is being done, for a progress line. */
+  readonly onStep: (step: string) => void;
+}
+
+/**
+ * Starts the embedded control plane, or whatever of it does not run, with the plan's tuning, and gives it the
+ * plan's agents. Safe to call at any time: after a kill, in the middle of an earlier start, with all running.
+ */
+export async function startControlPlane({ paths, config, plan, onStep }: ControlPlaneOptions): Promise<void> {
+  const folders = foldersOf(paths);
+  const ports = await choosePorts(folders.portsFile);
+  const rendered = renderKwokctlConfig(plan.controlPlane, ports, binariesIn(paths), kubeVersion(config));
+  await prepareCluster(folders, rendered);
+
+  const idle = Object.keys(LISTENERS).filter((name) => !isAlive(join(folders.pids, `${name}.pid`)));
+  await assertFree(
+    ports,
+    idle.flatMap((name) => LISTENERS[name] ?? []),
+    folders.portsFile,
+  );
+
+  onStep(
+    idle.length === Object.keys(LISTENERS).length
+      ? "starting"
+      : idle.length > 0
+        ? `restarting ${idle.join(", ")}`
+        : "running",
+  );
+  await createOrStart(paths, folders, rendered);
+  startDaemon(metricsServerDaemon(join(paths.bin, "metrics-server"), folders.cluster, ports));
+
+  onStep("waiting for the API server");
+  const kubectl = kubectlFor(paths);
+  await waitReady(kubectl);
+  onStep(`${plan.topology.agents} simulated nodes`);
+  const nodes = await reconcileNodes(kubectl, renderNodes(plan.topology, config.cluster.network.podCidr));
+  await apply(kubectl, [renderResourceMetrics(), renderUsage(config.functions)]);
+  await registerMetricsApi(kubectl, ports);
+  onStep(`${plan.topology.agents} simulated nodes ${nodes}`);
+}
+
+/** Ends every process of the control plane. What it stored stays until its folder is removed. */
+export async function stopControlPlane(paths: Paths): Promise<void> {
+  const { pids } = foldersOf(paths);
+  dropStalePidFiles(pids);
+  // Clients first, etcd last, so that nobody logs a storm of lost connections.
+  const order = Object.keys(LISTENERS).reverse();
+  for (const name of order) await stopDaemon(join(pids, `${name}.pid`));
+}
+
+export interface ProcessStatus {
+  readonly name: string;
+  readonly running: boolean;
+  readonly log: string;
+}
+
+export function controlPlaneStatus(paths: Paths): ProcessStatus[] {
+  const { pids, logs } = foldersOf(paths);
+  return Object.keys(LISTENERS).map((name) => ({
+    name,
+    running: isAlive(join(pids, `${name}.pid`)),
+    log: join(logs, `${name}.log`),
+  }));
+}
+
+/** Asks again until every function has a reading of its CPU, or `seconds` are over; gives the last answer. */
+export async function waitForReading<T extends { readonly cpu: number | undefined }>(
+  ask: () => Promise<readonly T[]>,
+  seconds: number,
+): Promise<readonly T[]> {
+  let last: readonly T[] = [];
+  await until(seconds, async () => {
+    last = await ask();
+    return last.every((fn) => fn.cpu !== undefined);
+  });
+  return last;
+}
+
+interface Folders {
+  readonly kwok: string;
+  readonly cluster: string;
+  readonly pids: string;
+  readonly logs: string;
+  readonly portsFile: string;
+  /** Holds the hash of the configuration with which the cluster was completely created. */
+  readonly createdFile: string;
+}
+
+function foldersOf(paths: Paths): Folders {
+  const kwok = join(paths.state, "control-plane");
+  const cluster = join(kwok, "clusters", CLUSTER);
+  return {
+    kwok,
+    cluster,
+    pids: join(cluster, "pids"),
+    logs: join(cluster, "logs"),
+    portsFile: join(kwok, "ports.json"),
+    createdFile: join(kwok, "created"),
+  };
+}
+
+/**
+ * Makes way for a new configuration, and for a creation that was broken off: kwokctl is made to write its files
+ * anew, while certificates, stored objects and ports stay.
+ */
+async function prepareCluster(folders: Folders, rendered: string): Promise<void> {
+  dropStalePidFiles(folders.pids);
+  if (readIfExists(folders.createdFile) === hash(rendered)) return;
+  for (const file of listPidFiles(folders.pids).reverse()) await stopDaemon(file);
+  rmSync(folders.createdFile, { force: true });
+  rmSync(join(folders.cluster, "kwok.yaml"), { force: true });
+}
+
+async function createOrStart(paths: Paths, folders: Folders, rendered: string): Promise<void> {
+  const created = readIfExists(folders.createdFile) !== undefined;
+  const configFile = join(folders.kwok, "kwokctl.yaml");
+  mkdirSync(folders.kwok, { recursive: true, mode: 0o700 });
+  writeFileAtomic(configFile, rendered);
+  const args = created
+    ? ["start", "cluster", "--name", CLUSTER]
+    : ["create", "cluster", "--name", CLUSTER, "--config", configFile, "--kubeconfig", paths.kubeconfig];
+  await run(join(paths.bin, "kwokctl"), args, {
+    // Its own folder and a home that is not the user's: kwokctl and the kubectl it calls keep caches there.
+    env: { ...process.env, KWOK_WORKDIR: folders.kwok, HOME: folders.kwok },
+    timeout: 180_000,
+  });
+  if (!created) writeFileAtomic(folders.createdFile, hash(rendered));
+}
+
+async function waitReady(kubectl: Kubectl): Promise<void> {
+  let last = "";
+  const ready = await until(120, async () => {
+    try {
+      await kubectl(["get", "--raw", "/readyz"], { timeout: 5000 });
+      return true;
+    } catch (error) {
+      last = (error as Error).message;
+      return false;
+    }
+  });
+  if (!ready) throw new Error(`The API server was not ready within 120 s. ${last}`);
+}
+
+async function until(seconds: number, attempt: () => Promise<boolean>): Promise<boolean> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    if (await attempt().catch(() => false)) return true;
+    if (Date.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
+
+function binariesIn(paths: Paths) {
+  const at = (name: string) => join(paths.bin, name);
+  return {
+    etcd: at("etcd"),
+    "kube-apiserver": at("kube-apiserver"),
+    "kube-controller-manager": at("kube-controller-manager"),
+    "kube-scheduler": at("kube-scheduler"),
+    kubectl: at("kubectl"),
+    kwok: at("kwok"),
+  };
+}
+
+/** `v1.30.4` of `v1.30.4+k3s1`. */
+function kubeVersion(config: StackConfig): string {
+  return config.cluster.version.split("+")[0] ?? config.cluster.version;
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,21 @@
+import { join } from "node:path";
+import type { Paths } from "../paths";
+import { run, type RunOptions } from "../run";
+
+/** kubectl on one cluster, with its caches kept out of the user's home. */
+export interface Kubectl {
+  (args: readonly string[], options?: Pick<RunOptions, "input" | "timeout">): Promise<string>;
+}
+
+export function kubectlFor(paths: Paths, kubeconfig: string = paths.kubeconfig): Kubectl {
+  const common = ["--kubeconfig", kubeconfig, "--cache-dir", join(paths.state, "kube-cache")];
+  return (args, options) => run(join(paths.bin, "kubectl"), [...common, ...args], { timeout: 60_000, ...options });
+}
+
+/** Creates or changes these objects, as one field manager of our own. */
+export async function apply(kubectl: Kubectl, objects: readonly object[]): Promise<void> {
+  const list = { apiVersion: "v1", kind: "List", items: objects };
+  await kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=wasm-functions-local", "-f", "-"], {
+    input: JSON.stringify(list),
+  });
+}

@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { apply, type Kubectl } from "./kubectl";
+import type { Ports } from "./ports";
+import type { Daemon } from "./processes";
+
+/** metrics-server takes no shorter: one scrape must end before the next begins. */
+const RESOLUTION_SECONDS = 10;
+
+/** metrics-server as a process beside the control plane: on simulated nodes no pod could run it. */
+export function metricsServerDaemon(binary: string, clusterDir: string, ports: Ports): Daemon {
+  const kubeconfig = join(clusterDir, "kubeconfig.yaml");
+  const certificate = join(clusterDir, "pki", "admin");
+  return {
+    pidFile: join(clusterDir, "pids", "metrics-server.pid"),
+    logFile: join(clusterDir, "logs", "metrics-server.log"),
+    command: binary,
+    args: [
+      "--bind-address=127.0.0.1",
+      `--secure-port=${ports.metricsServer}`,
+      `--kubeconfig=${kubeconfig}`,
+      `--authentication-kubeconfig=${kubeconfig}`,
+      `--authorization-kubeconfig=${kubeconfig}`,
+      `--tls-cert-file=${certificate}.crt`,
+      `--tls-private-key-file=${certificate}.key`,
+      // KWOK serves every node's kubelet endpoint on localhost, on the port in the node's status, with its own certificate.
+      "--kubelet-preferred-address-types=Hostname,InternalIP",
+      "--kubelet-use-node-status-port",
+      "--kubelet-insecure-tls",
+      `--metric-resolution=${RESOLUTION_SECONDS}s`,
+      `--kubelet-request-timeout=${RESOLUTION_SECONDS - 1}s`,
+    ],
+  };
+}
+
+/** Lets the API server find that process: a Service that is only a name for localhost, and the metrics API behind it. */
+export async function registerMetricsApi(kubectl: Kubectl, ports: Ports): Promise<void> {
+  await apply(kubectl, [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "metrics-server", namespace: "kube-system" },
+      spec: { type: "ExternalName", externalName: "localhost" },
+    },
+    {
+      apiVersion: "apiregistration.k8s.io/v1",
+      kind: "APIService",
+      metadata: { name: "v1beta1.metrics.k8s.io" },
+      spec: {
+        group: "metrics.k8s.io",
+        version: "v1beta1",
+        groupPriorityMinimum: 100,
+        versionPriority: 100,
+        // Its certificate names the API server; both ends are processes of ours on loopback.
+        insecureSkipTLSVerify: true,
+        service: { name: "metrics-server", namespace: "kube-system", port: ports.metricsServer },
+      },
+    },
+  ]);
+}

@@ -1,0 +1,97 @@
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { readIfExists, writeFileAtomic } from "../files";
+
+/** A program that goes on after the command that started it, known by a pid file that holds nothing but its pid. */
+export interface Daemon {
+  readonly pidFile: string;
+  readonly logFile: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts it unless it runs. It gets a session of its own, so that a Ctrl-C meant for us does not reach it. */
+export function startDaemon(daemon: Daemon): void {
+  if (isAlive(daemon.pidFile)) return;
+  mkdirSync(dirname(daemon.logFile), { recursive: true, mode: 0o700 });
+  const log = openSync(daemon.logFile, "a", 0o600);
+  const child = spawn(daemon.command, daemon.args, {
+    detached: true,
+    stdio: ["ignore", log, log],
+    env: daemon.env ?? process.env,
+  });
+  closeSync(log);
+  child.on("error", () => undefined);
+  child.unref();
+  if (child.pid === undefined) throw new Error(`${daemon.command} could not be started`);
+  writeFileAtomic(daemon.pidFile, String(child.pid));
+}
+
+export async function stopDaemon(pidFile: string): Promise<void> {
+  const pid = livePid(pidFile);
+  if (pid !== undefined) await endProcess(pid);
+  rmSync(pidFile, { force: true });
+}
+
+export function isAlive(pidFile: string): boolean {
+  return livePid(pidFile) !== undefined;
+}
+
+/**
+ * Removes pid files whose process is gone, or whose pid now belongs to another program: kwokctl looks at nothing
+ * but whether the pid is alive, and would take a stranger for its component, or kill it.
+ */
+export function dropStalePidFiles(folder: string): void {
+  for (const file of listPidFiles(folder)) if (!isAlive(file)) rmSync(file, { force: true });
+}
+
+export function listPidFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".pid"))
+      .map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * The pid in the file, if it runs the program that the file is named after (`…/etcd.pid` a program called etcd)
+ * on this cluster's files. The command line tells, since it names them.
+ */
+function livePid(pidFile: string): number | undefined {
+  const pid = Number(readIfExists(pidFile));
+  if (!Number.isInteger(pid) || pid <= 1) return undefined;
+  const commandLine = readCommandLine(pid);
+  const ours =
+    basename(commandLine[0] ?? "") === basename(pidFile, ".pid") &&
+    commandLine.join(" ").includes(dirname(dirname(pidFile)));
+  return ours ? pid : undefined;
+}
+
+function readCommandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
+}
+
+async function endProcess(pid: number): Promise<void> {
+  kill(pid, "SIGTERM");
+  for (let waited = 0; waited < 5000; waited += 50) {
+    if (readCommandLine(pid).join("") === "") return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  kill(pid, "SIGKILL");
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,249 @@
+import { rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { planStack } from "../../infra/plan";
+import { ProblemsError } from "../../infra/problems";
+import {
+  CONTROL_PLANE_TOOLS,
+  controlPlaneStatus,
+  startControlPlane,
+  stopControlPlane,
+  waitForReading,
+} from "../control-plane/control-plane";
+import { kubectlFor } from "../control-plane/kubectl";
+import { withLock } from "../lock";
+import type { Paths } from "../paths";
+import type { Progress } from "../progress";
+import { run } from "../run";
+import { table } from "../table";
+import { ensureTools } from "../tools/resolve";
+import { TOOL_VERSIONS } from "../../infra/versions";
+import { UpdateState } from "./events";
+import { isDisposable, readStackFile, type StackFile } from "./stack-file";
+import { functionStatus, functionTable } from "./status";
+import { countedProgram, runUpdate, type Operation } from "./update";
+import { hasDeadLock, openStack } from "./workspace";
+
+const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
+
+export interface Session {
+  readonly paths: Paths;
+  readonly progress: Progress;
+  /** The user's word to stop. */
+  readonly signal: AbortSignal;
+  /** The same word, where the engine has to be told. */
+  readonly engineSignal: AbortSignal;
+  /** Where results go; progress goes elsewhere. */
+  readonly print: (text: string) => void;
+}
+
+/** Brings the stack up, and for a disposable one first the cluster under it; ends when every pod is ready. */
+export async function up(session: Session, stackName: string): Promise<void> {
+  const file = checkedStackFile(session.paths, stackName);
+  await locked(session, file, async () => {
+    await prepare(session, file);
+    const state = await operate("up", session, file);
+    for (const warning of state.warnings) session.progress.note(`warning: ${warning}`);
+    await showResult(session, file);
+  });
+}
+
+/** What `up` would change; asks nothing of the cluster but what is there, and works without one. */
+export async function preview(session: Session, stackName: string): Promise<void> {
+  const file = checkedStackFile(session.paths, stackName);
+  await locked(session, file, async () => {
+    await tools(session, false);
+    const state = await operate("preview", session, file);
+    for (const warning of state.warnings) session.progress.note(`warning: ${warning}`);
+  });
+}
+
+/** Takes over into the state what was changed on the cluster by other hands; the next `up` puts it right. */
+export async function refresh(session: Session, stackName: string): Promise<void> {
+  const file = checkedStackFile(session.paths, stackName);
+  await locked(session, file, async () => {
+    await prepare(session, file);
+    await operate("refresh", session, file);
+  });
+}
+
+/** Deletes what the stack made; of a disposable stack nothing is left but the cache of tools. */
+export async function down(session: Session, stackName: string): Promise<void> {
+  const file = readStackFile(session.paths.root, stackName);
+  if (file.config.platform.protect) await confirm(session, stackName);
+  await locked(session, file, async () => {
+    const running = controlPlaneStatus(session.paths).some((process) => process.running);
+    if (!isDisposable(file.config)) {
+      await prepare(session, file);
+      await operate("destroy", session, file);
+    } else if (running) {
+      await prepare(session, file);
+      await operate("destroy", session, file);
+      await removeDisposable(session);
+    } else await removeDisposable(session);
+  });
+}
+
+/** What runs, without changing anything. */
+export async function status(session: Session, stackName: string): Promise<void> {
+  const { paths, print } = session;
+  const file = readStackFile(paths.root, stackName);
+  if (isDisposable(file.config)) {
+    const processes = controlPlaneStatus(paths);
+    print(
+      table([["PROCESS", "STATE", "LOG"], ...processes.map((p) => [p.name, p.running ? "running" : "stopped", p.log])]),
+    );
+    if (!processes.some((p) => p.name === "kube-apiserver" && p.running)) {
+      print(`\nStack ${stackName} is not up. Start it with: make up STACK=${stackName}`);
+      return;
+    }
+  }
+  await tools(session, false);
+  const kubectl = kubectlFor(paths, kubeconfigOf(paths, file));
+  await assertReachable(session, file);
+  print(`\n${functionTable(await functionStatus(kubectl, file.config))}`);
+}
+
+/** Config and plan are checked before anything is started or asked. */
+function checkedStackFile(paths: Paths, stackName: string): StackFile {
+  const file = readStackFile(paths.root, stackName);
+  planStack(file.config);
+  return file;
+}
+
+/** One command at a time on what a disposable stack keeps here; others have their backend's own lock. */
+function locked(session: Session, file: StackFile, work: () => Promise<void>): Promise<void> {
+  if (!isDisposable(file.config)) return work();
+  const { paths, progress, signal } = session;
+  const options = { waitingMessage: "Waiting for another command on this stack", onWait: (text: string) => progress.note(text), signal };
+  return withLock(join(paths.home, "lock"), options, work);
+}
+
+async function prepare(session: Session, file: StackFile): Promise<void> {
+  const { paths, progress } = session;
+  const disposable = isDisposable(file.config);
+  await tools(session, disposable);
+  if (!disposable) return assertReachable(session, file);
+  const task = progress.task("control plane", "starting");
+  let step = "";
+  const onStep = (next: string) => task.update((step = next));
+  try {
+    await startControlPlane({ paths, config: file.config, plan: planStack(file.config), onStep });
+    task.done(step);
+  } catch (error) {
+    task.fail(`failed while ${step || "starting"}`);
+    throw error;
+  }
+}
+
+async function tools(session: Session, controlPlane: boolean): Promise<void> {
+  const { paths, progress, signal } = session;
+  await ensureTools([...ENGINE_TOOLS, ...(controlPlane ? CONTROL_PLANE_TOOLS : [])], { paths, progress, signal });
+}
+
+async function operate(operation: Operation, session: Session, file: StackFile): Promise<UpdateState> {
+  const state = new UpdateState();
+  const stack = await openStack(
+    file,
+    session.paths,
+    countedProgram(() => state),
+  );
+  await installProvider(session.paths, stack);
+  // A killed command leaves its engine's lock; ours says that no other command runs.
+  if (isDisposable(file.config) && hasDeadLock(session.paths, file.stack)) await stack.cancel();
+  await runUpdate(operation, stack, state, session);
+  if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
+  return state;
+}
+
+/** Into the engine's own plugin folder, so that it finds exactly this one and does not look for a newer. */
+async function installProvider(paths: Paths, stack: Stack): Promise<void> {
+  const version = TOOL_VERSIONS["pulumi-resource-kubernetes"];
+  const plugins = await stack.workspace.listPlugins().catch(() => []);
+  if (plugins.some((plugin) => plugin.name === "kubernetes" && plugin.version?.toString() === version)) return;
+  const file = join(paths.bin, "pulumi-resource-kubernetes");
+  await run(join(paths.bin, "pulumi"), ["plugin", "install", "resource", "kubernetes", version, "--file", file], {
+    env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    timeout: 120_000,
+  });
+}
+
+function kubeconfigOf(paths: Paths, file: StackFile): string {
+  const { cluster } = file.config;
+  if (isDisposable(file.config)) return paths.kubeconfig;
+  return cluster.kind === "existing" && cluster.kubeconfig !== undefined ? resolve(paths.root, cluster.kubeconfig) : "";
+}
+
+/** A kubeconfig that points nowhere shows here, before the engine waits for each object in turn. */
+async function assertReachable({ paths, signal }: Session, file: StackFile): Promise<void> {
+  const kubeconfig = kubeconfigOf(paths, file);
+  if (kubeconfig === "" || signal.aborted) return;
+  const answer = kubectlFor(paths, kubeconfig)(["get", "--raw", "/readyz", "--request-timeout=5s"], {
+    timeout: 15_000,
+  });
+  await answer.catch((error: unknown) => {
+    const reason = (error as Error).message.trim().split("\n").pop() ?? "";
+    throw new ProblemsError("The cluster cannot be reached", [
+      {
+        path: "cluster.kubeconfig",
+        value: kubeconfig,
+        limit: reason,
+        fix: "correct the path, or start the cluster that it points to",
+      },
+    ]);
+  });
+}
+
+/** Seconds to wait for the autoscaler's first reading: two scrapes of metrics-server, 10 s apart, and a sync. */
+const READING_SECONDS = 60;
+
+async function showResult(session: Session, file: StackFile): Promise<void> {
+  const { paths, progress, print } = session;
+  const kubeconfig = kubeconfigOf(paths, file);
+  if (kubeconfig === "") return;
+  const kubectl = kubectlFor(paths, kubeconfig);
+  const task = progress.task("autoscaler", "waiting for its first reading of CPU");
+  const functions = await waitForReading(() => functionStatus(kubectl, file.config), READING_SECONDS);
+  if (functions.every((fn) => fn.cpu !== undefined)) task.done("reads CPU from the metrics API");
+  else task.fail("has no reading of CPU yet: make status shows it when it has");
+  print(`\n${functionTable(functions)}\n`);
+  print(`Kubeconfig: ${kubeconfig}`);
+  print(nextCommands(file, kubeconfig));
+}
+
+function nextCommands(file: StackFile, kubeconfig: string): string {
+  const stack = file.stack === "local" ? "" : ` STACK=${file.stack}`;
+  const fn = file.config.functions[0];
+  return table([
+    ["Next:", `make status${stack}`, "what runs"],
+    ["", `.local/bin/kubectl --kubeconfig ${kubeconfig} -n ${fn?.tenant} get hpa -w`, "watch it scale"],
+    ["", "make preview STACK=prod", "the full target, without a cluster"],
+    ["", `make down${stack}`, "leave nothing"],
+  ]);
+}
+
+async function removeDisposable({ paths, progress }: Session): Promise<void> {
+  const task = progress.task("control plane", "stopping");
+  await stopControlPlane(paths);
+  for (const folder of [paths.state, paths.kubeconfig, paths.pulumiHome, paths.logs, paths.bin]) {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  task.done("stopped, and what it kept is deleted");
+}
+
+async function confirm({ print }: Session, stackName: string): Promise<void> {
+  print(`Stack ${stackName} is protected. What it made will be deleted, with the tenants' functions.`);
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await lines.question(`Type the stack's name to go on: `).finally(() => lines.close());
+  if (answer.trim() !== stackName) {
+    throw new ProblemsError("Nothing was deleted", [
+      {
+        path: "STACK",
+        value: answer.trim() || "no answer",
+        limit: `is not ${stackName}`,
+        fix: "run it again and type the stack's name",
+      },
+    ]);
+  }
+}

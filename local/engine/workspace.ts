@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
+import { parse, stringify } from "yaml";
+import { ProblemsError, type Problem } from "../../infra/problems";
+import { readIfExists, writeFileAtomic } from "../files";
+import type { Paths } from "../paths";
+import { isDisposable, PROJECT, type StackFile, type StackSettings } from "./stack-file";
+
+/** The engine's stack over the program that `infra/index.ts` exports. */
+export async function openStack(file: StackFile, paths: Paths, program: PulumiFn): Promise<Stack> {
+  const disposable = isDisposable(file.config);
+  const workDir = disposable ? writeWorkDir(file, paths) : file.path.slice(0, file.path.lastIndexOf("/"));
+  // The SDK asks the engine for its version in this process's own environment, and the engine then makes its home.
+  process.env["PULUMI_HOME"] = paths.pulumiHome;
+  const workspace = await LocalWorkspace.create({
+    workDir,
+    program,
+    // The engine that `make tools` set up, which may be the user's own.
+    pulumiCommand: await PulumiCommand.get({ root: paths.home }),
+    pulumiHome: paths.pulumiHome,
+    envVars: {
+      ...(disposable ? disposableBackend(paths) : ownBackend(file.settings)),
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true",
+      // Exactly the plugins that were installed for it, not whatever lies on the PATH.
+      PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+    },
+  });
+  return Stack.createOrSelect(file.stack, workspace);
+}
+
+/** Where the environment of engine commands comes from, for the kubectl-like help that we print. */
+export function disposableBackend(paths: Paths): Record<string, string> {
+  const backend = join(paths.state, "backend");
+  const passphrase = join(paths.state, "passphrase");
+  mkdirSync(backend, { recursive: true, mode: 0o700 });
+  if (!existsSync(passphrase)) writeFileAtomic(passphrase, randomBytes(24).toString("base64url"));
+  return { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase };
+}
+
+/**
+ * A folder of ours with the project's and the stack's settings: the engine writes the salt of its encryption into
+ * the stack's file, which for a disposable stack must not be the tracked one.
+ */
+function writeWorkDir(file: StackFile, paths: Paths): string {
+  const workDir = join(paths.state, "work");
+  const project = parse(readIfExists(join(paths.root, "Pulumi.yaml")) ?? "") as Record<string, unknown>;
+  // The program comes over the engine's wire from this process; a `main` that is not in this folder would be refused.
+  delete project["main"];
+  writeFileAtomic(join(workDir, "Pulumi.yaml"), stringify(project));
+
+  const target = join(workDir, `Pulumi.${file.stack}.yaml`);
+  const earlier = parse(readIfExists(target) ?? "{}") as StackSettings;
+  const cluster = { ...(file.settings.config?.[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
+  const config = { ...file.settings.config, [`${PROJECT}:cluster`]: cluster };
+  const salt = earlier.encryptionsalt === undefined ? {} : { encryptionsalt: earlier.encryptionsalt };
+  writeFileAtomic(target, stringify({ ...file.settings, ...salt, config }));
+  return workDir;
+}
+
+/** @throws ProblemsError unless the user says where state is kept and how its secrets are encrypted */
+function ownBackend(settings: StackSettings): Record<string, string> {
+  const env = process.env;
+  const backend = env["PULUMI_BACKEND_URL"];
+  const problems: Problem[] = [];
+  if (!backend) {
+    problems.push({
+      path: "PULUMI_BACKEND_URL",
+      value: "not set",
+      limit: "this stack's state must outlive this machine, so it needs a backend of yours",
+      fix: 'set it, for example to "s3://my-pulumi-state" or "https://api.pulumi.com" (pulumi whoami --verbose prints the one you are logged in to)',
+    });
+  }
+  const needsPassphrase =
+    !/^https?:/.test(backend ?? "") && (settings.secretsprovider ?? "passphrase") === "passphrase";
+  if (needsPassphrase && !env["PULUMI_CONFIG_PASSPHRASE"] && !env["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
+    problems.push({
+      path: "PULUMI_CONFIG_PASSPHRASE",
+      value: "not set",
+      limit: "this stack's secrets are encrypted with a passphrase",
+      fix: "set it or PULUMI_CONFIG_PASSPHRASE_FILE, or give the stack file a secretsprovider",
+    });
+  }
+  if (/^https?:/.test(backend ?? "") && !env["PULUMI_ACCESS_TOKEN"]) {
+    problems.push({
+      path: "PULUMI_ACCESS_TOKEN",
+      value: "not set",
+      limit: `${backend} asks who you are`,
+      fix: "set it to an access token of yours",
+    });
+  }
+  if (problems.length > 0) throw new ProblemsError("The stack's state has no home", problems);
+  return {};
+}
+
+interface PulumiLock {
+  readonly pid: number;
+}
+
+/** Locks that dead engines left behind: a killed `make up` must not keep the next one out. */
+export function hasDeadLock(paths: Paths, stack: string): boolean {
+  const folder = join(paths.state, "backend", ".pulumi", "locks", "organization", PROJECT, stack);
+  if (!existsSync(folder)) return false;
+  const locks = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  return (
+    locks.length > 0 &&
+    locks.every((name) => !isRunning((JSON.parse(readIfExists(join(folder, name)) ?? "{}") as PulumiLock).pid))
+  );
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

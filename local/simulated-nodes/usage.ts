@@ -1,0 +1,82 @@
+import type { FunctionConfig } from "../../infra/config";
+import { formatCpu } from "../../infra/units";
+
+/** A whole WasmEdge pod was measured to use 16–19 MB on a real node. */
+const POD_MEMORY = "18M";
+
+/** Sets one pod's usage by hand: `kubectl annotate pod NAME kwok.x-k8s.io/usage-cpu=50m`. */
+export const CPU_ANNOTATION = "kwok.x-k8s.io/usage-cpu";
+
+const API_VERSION = "kwok.x-k8s.io/v1alpha1";
+
+/**
+ * What simulated pods are said to use. Nothing runs in them, so unless told otherwise a function's pods use exactly
+ * what its autoscaler aims at: the count then holds until somebody changes the load.
+ */
+export function renderUsage(functions: readonly FunctionConfig[]): object {
+  const steady = functions.reduceRight(
+    (otherwise, fn) =>
+      `(pod.metadata.labels["app.kubernetes.io/name"] == "${fn.name}" ? Quantity("${steadyCpu(fn)}") : ${otherwise})`,
+    'Quantity("1m")',
+  );
+  return {
+    apiVersion: API_VERSION,
+    kind: "ClusterResourceUsage",
+    metadata: { name: "simulated-usage" },
+    spec: {
+      usages: [
+        {
+          usage: {
+            cpu: {
+              expression: `"${CPU_ANNOTATION}" in pod.metadata.annotations ? Quantity(pod.metadata.annotations["${CPU_ANNOTATION}"]) : ${steady}`,
+            },
+            memory: { expression: `Quantity("${POD_MEMORY}")` },
+          },
+        },
+      ],
+    },
+  };
+}
+
+function steadyCpu(fn: FunctionConfig): string {
+  return formatCpu(Math.round(fn.resources.requests.cpu * fn.scaling.cpuTarget));
+}
+
+/** The node endpoint that metrics-server scrapes, as a kubelet serves it at /metrics/resource. */
+export function renderResourceMetrics(): object {
+  const podLabels = [
+    { name: "namespace", value: "pod.metadata.namespace" },
+    { name: "pod", value: "pod.metadata.name" },
+  ];
+  const containerLabels = [{ name: "container", value: "container.name" }, ...podLabels];
+  const metric = (name: string, kind: "gauge" | "counter", dimension: "node" | "pod" | "container", value: string) => ({
+    name,
+    kind,
+    dimension,
+    value,
+    ...(dimension !== "node" && { labels: dimension === "pod" ? podLabels : containerLabels }),
+  });
+  return {
+    apiVersion: API_VERSION,
+    kind: "Metric",
+    metadata: { name: "metrics-resource" },
+    spec: {
+      path: "/metrics/nodes/{nodeName}/metrics/resource",
+      metrics: [
+        metric("scrape_error", "gauge", "node", "0"),
+        metric("node_cpu_usage_seconds_total", "counter", "node", 'node.CumulativeUsage("cpu")'),
+        metric("node_memory_working_set_bytes", "gauge", "node", 'node.Usage("memory")'),
+        metric("pod_cpu_usage_seconds_total", "counter", "pod", 'pod.CumulativeUsage("cpu")'),
+        metric("pod_memory_working_set_bytes", "gauge", "pod", 'pod.Usage("memory")'),
+        metric("container_start_time_seconds", "gauge", "container", "pod.SinceSecond()"),
+        metric(
+          "container_cpu_usage_seconds_total",
+          "counter",
+          "container",
+          'pod.CumulativeUsage("cpu", container.name)',
+        ),
+        metric("container_memory_working_set_bytes", "gauge", "container", 'pod.Usage("memory", container.name)'),
+      ],
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import { MINIMUM_PULUMI, TOOL_RELEASES, TOOL_VERSIONS, type ToolRelease } from "../../infra/versions";
+
+/** The programs that the embedded default runs, in the order in which they are made ready. */
+export const TOOL_NAMES = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kubectl",
+  "kwok",
+  "kwokctl",
+  "metrics-server",
+  "pulumi",
+  "pulumi-resource-kubernetes",
+] as const;
+
+export type ToolName = (typeof TOOL_NAMES)[number];
+
+export interface Tool {
+  readonly name: ToolName;
+  /** Without the `v`. */
+  readonly version: string;
+  /**
+   * How the program is asked for its version; the first group of `pattern` is the version without its `v`. Without a
+   * probe a program on PATH cannot be told from another version and is not used.
+   */
+  readonly probe?: { readonly args: readonly string[]; readonly pattern: RegExp };
+  /** Whether a version found on PATH will do, and how that reads in a message. */
+  readonly accepts: { readonly text: string; readonly test: (version: string) => boolean };
+  /** The publisher's own binary, where there is one that can be verified. */
+  readonly release?: ToolRelease;
+  readonly build: Build;
+}
+
+/** One `go build`. Several tools may come out of it: the names under which one program is started. */
+export interface Build {
+  readonly name: string;
+  /** The folder under local/tools with go.mod and go.sum, and a main package where there is no published one. */
+  readonly module: string;
+  readonly package: string;
+  readonly version: string;
+  /** Variables set by the linker. */
+  readonly set: Readonly<Record<string, string>>;
+  /**
+   * Compiled with optimizations. Without them a build takes 30 % less, so only what the measurements of the control
+   * plane rest on has them.
+   */
+  readonly optimized: boolean;
+  /** Files of a dependency that the main package embeds, copied beside it. */
+  readonly embed?: { readonly module: string; readonly folder: string; readonly files: readonly string[] };
+}
+
+const versions = TOOL_VERSIONS;
+
+const kubernetes: Build = {
+  name: "kubernetes",
+  module: "kubernetes",
+  package: ".",
+  version: versions.kubernetes,
+  set: {
+    // What --version and `kubectl version` report, and what the user agent of every request says.
+    "k8s.io/component-base/version.gitVersion": `v${versions.kubernetes}`,
+    "k8s.io/component-base/version.gitMajor": minor(versions.kubernetes)[0],
+    "k8s.io/component-base/version.gitMinor": minor(versions.kubernetes)[1],
+    "k8s.io/client-go/pkg/version.gitVersion": `v${versions.kubernetes}`,
+  },
+  optimized: true,
+};
+
+function kubernetesServer(name: ToolName): Tool {
+  return {
+    name,
+    version: versions.kubernetes,
+    probe: { args: ["--version"], pattern: /^Kubernetes v(\S+)/m },
+    accepts: exactly(versions.kubernetes),
+    release: TOOL_RELEASES[name as keyof typeof TOOL_RELEASES],
+    build: kubernetes,
+  };
+}
+
+function kwokTool(name: "kwok" | "kwokctl"): Tool {
+  return {
+    name,
+    version: versions.kwok,
+    probe: { args: ["--version"], pattern: /version v(\S+)/ },
+    accepts: exactly(versions.kwok),
+    build: {
+      name,
+      module: "kwok",
+      package: `sigs.k8s.io/kwok/cmd/${name}`,
+      version: versions.kwok,
+      set: { "sigs.k8s.io/kwok/pkg/consts.Version": versions.kwok },
+      optimized: false,
+    },
+  };
+}
+
+export const TOOLS: Readonly<Record<ToolName, Tool>> = {
+  etcd: {
+    name: "etcd",
+    version: versions.etcd,
+    probe: { args: ["--version"], pattern: /^etcd Version: (\S+)/m },
+    accepts: exactly(versions.etcd),
+    release: TOOL_RELEASES.etcd,
+    build: { name: "etcd", module: "etcd", package: ".", version: versions.etcd, set: {}, optimized: true },
+  },
+  "kube-apiserver": kubernetesServer("kube-apiserver"),
+  "kube-controller-manager": kubernetesServer("kube-controller-manager"),
+  "kube-scheduler": kubernetesServer("kube-scheduler"),
+  kubectl: {
+    name: "kubectl",
+    version: versions.kubernetes,
+    probe: { args: ["version", "--client"], pattern: /^Client Version: v(\S+)/m },
+    // A client of the same minor speaks every API of the server; patches do not change commands.
+    accepts: {
+      text: `v${minor(versions.kubernetes).join(".")}.x`,
+      test: (version) => minor(version).join(".") === minor(versions.kubernetes).join("."),
+    },
+    release: TOOL_RELEASES.kubectl,
+    build: kubernetes,
+  },
+  kwok: kwokTool("kwok"),
+  kwokctl: kwokTool("kwokctl"),
+  "metrics-server": {
+    name: "metrics-server",
+    version: versions["metrics-server"],
+    probe: { args: ["--version"], pattern: /^v(\S+)/m },
+    accepts: exactly(versions["metrics-server"]),
+    build: {
+      name: "metrics-server",
+      module: "metrics-server",
+      package: "sigs.k8s.io/metrics-server/cmd/metrics-server",
+      version: versions["metrics-server"],
+      set: { "k8s.io/client-go/pkg/version.gitVersion": `v${versions["metrics-server"]}` },
+      optimized: false,
+    },
+  },
+  pulumi: {
+    name: "pulumi",
+    version: versions.pulumi,
+    probe: { args: ["version"], pattern: /^v(\S+)/m },
+    accepts: {
+      text: `3.x from v${MINIMUM_PULUMI} on`,
+      test: (version) => version.startsWith("3.") && !isOlder(version, MINIMUM_PULUMI),
+    },
+    release: TOOL_RELEASES.pulumi,
+    build: {
+      name: "pulumi",
+      module: "pulumi",
+      package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+      version: versions.pulumi,
+      // Without it the Automation API cannot parse the engine's version.
+      set: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": `v${versions.pulumi}` },
+      optimized: false,
+    },
+  },
+  "pulumi-resource-kubernetes": {
+    name: "pulumi-resource-kubernetes",
+    version: versions["pulumi-resource-kubernetes"],
+    // No probe: a provider tells its version over its own protocol only.
+    accepts: exactly(versions["pulumi-resource-kubernetes"]),
+    release: TOOL_RELEASES["pulumi-resource-kubernetes"],
+    build: {
+      name: "pulumi-resource-kubernetes",
+      module: "pulumi-resource-kubernetes",
+      package: ".",
+      version: versions["pulumi-resource-kubernetes"],
+      set: {
+        "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version": `v${versions["pulumi-resource-kubernetes"]}`,
+      },
+      optimized: false,
+      embed: {
+        module: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+        folder: "cmd/pulumi-resource-kubernetes",
+        files: ["schema.json", "terraform-mapping.json"],
+      },
+    },
+  },
+};
+
+function exactly(version: string): Tool["accepts"] {
+  return { text: `v${version}`, test: (found) => found === version };
+}
+
+function minor(version: string): [string, string] {
+  const [major = "", minor = ""] = version.split(".");
+  return [major, minor];
+}
+
+/** Compares the numbers of two versions; what follows them (`-rc.1`, `+build`) does not count. */
+export function isOlder(version: string, than: string): boolean {
+  const a = numbers(version);
+  const b = numbers(than);
+  const differing = [0, 1, 2].find((i) => a[i] !== b[i]);
+  return differing !== undefined && (a[differing] ?? 0) < (b[differing] ?? 0);
+}
+
+function numbers(version: string): number[] {
+  return version.split(/[-+]/, 1).join("").split(".").map(Number);
+}

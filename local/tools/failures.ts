@@ -1,0 +1,51 @@
+import { statfsSync } from "node:fs";
+import { ProblemsError, type Problem } from "../../infra/problems";
+import { CACHE_VARIABLE } from "../paths";
+
+const SUMMARY = "The tools are not ready";
+
+/** A tool cannot be had in one way, for a reason that may leave other ways open. */
+export class Unavailable extends Error {
+  override readonly name = "Unavailable";
+}
+
+/** What stops the whole set-up. */
+export function toolsError(problems: readonly Problem[]): ProblemsError {
+  return new ProblemsError(SUMMARY, problems);
+}
+
+/** Codes by which the system says that nothing more fits: the disk, the quota, or the limit for one file. */
+const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+/** What Go, a shell or tar write when nothing more fits. */
+const FULL_TEXT = /no space left on device|disk quota exceeded|file too large/i;
+
+export function isDiskFull(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  return (code !== undefined && FULL.has(code)) || (cause !== undefined && isDiskFull(cause));
+}
+
+export function saysDiskFull(output: string): boolean {
+  return FULL_TEXT.test(output);
+}
+
+/** The error of a full disk: it stops everything, since the next tool would not fit either. */
+export function diskFull(folder: string, what: string): ProblemsError {
+  return toolsError([
+    {
+      path: folder,
+      value: `no room while ${what}`,
+      limit: `${freeSpace(folder)}; all tools together need about 1 GB here, and a first build 4 GB in Go's build cache`,
+      fix: `free some, or move the cache with ${CACHE_VARIABLE}, and run again: what is ready is kept`,
+    },
+  ]);
+}
+
+function freeSpace(folder: string): string {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return `${Math.floor((bavail * bsize) / 1e6)} MB are free`;
+  } catch {
+    return "little or nothing is free";
+  }
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { WasmRuntime, type WasmRuntimeArgs } from "../../../../components/runtime/wasm-runtime";
+import { find, names, register, valueOf } from "../../../support/mocks";
+
+const LABELS = {
+  "app.kubernetes.io/name": "wasmedge",
+  "app.kubernetes.io/component": "runtime",
+  "app.kubernetes.io/part-of": "wasm-functions",
+  "app.kubernetes.io/managed-by": "pulumi",
+  environment: "test",
+};
+
+function create(runtime: Partial<WasmRuntimeArgs["runtime"]> = {}) {
+  return register(
+    () =>
+      new WasmRuntime("wasm-runtime", {
+        environment: "test",
+        runtime: { createRuntimeClass: true, overhead: { cpu: 0, memory: 8 * 2 ** 20 }, startRate: 4.5, ...runtime },
+        agentLabels: { "wasm-functions.dev/runtime": "wasmedge" },
+      }),
+  );
+}
+
+const RUNTIME_CLASS = ["kubernetes:node.k8s.io/v1:RuntimeClass", "wasm-runtime-runtime-class"] as const;
+
+describe("WasmRuntime", () => {
+  it("sends pods to the agents' WasmEdge shim and counts their overhead, leaving out what is zero", async () => {
+    const { resources, result } = await create();
+    expect(find(resources, ...RUNTIME_CLASS).inputs).toEqual({
+      apiVersion: "node.k8s.io/v1",
+      kind: "RuntimeClass",
+      metadata: { name: "wasmedge", labels: LABELS },
+      handler: "wasmedge",
+      overhead: { podFixed: { memory: "8Mi" } },
+      scheduling: { nodeSelector: { "wasm-functions.dev/runtime": "wasmedge" } },
+    });
+    expect(await valueOf(result.runtimeClassName)).toBe("wasmedge");
+  });
+
+  it("declares no overhead where there is none", async () => {
+    const { resources } = await create({ overhead: { cpu: 0, memory: 0 } });
+    expect(find(resources, ...RUNTIME_CLASS).inputs).not.toHaveProperty("overhead");
+  });
+
+  it("counts a CPU overhead", async () => {
+    const { resources } = await create({ overhead: { cpu: 2, memory: 8 * 2 ** 20 } });
+    expect(find(resources, ...RUNTIME_CLASS).inputs["overhead"]).toEqual({ podFixed: { cpu: "2m", memory: "8Mi" } });
+  });
+
+  it("leaves a RuntimeClass alone that the cluster brings itself", async () => {
+    const { resources, result } = await create({ createRuntimeClass: false });
+    expect(names(resources)).toEqual([
+      "kubernetes:scheduling.k8s.io/v1:PriorityClass wasm-runtime-function-priority",
+      "wasm-functions:runtime:WasmRuntime wasm-runtime",
+    ]);
+    expect(await valueOf(result.runtimeClassName)).toBe("wasmedge");
+  });
+
+  it("puts functions above pods of no class, and replaces the class where the API refuses a change", async () => {
+    const { resources, result } = await create();
+    const priority = find(resources, "kubernetes:scheduling.k8s.io/v1:PriorityClass", "wasm-runtime-function-priority");
+    expect(priority).toEqual({
+      type: "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+      name: "wasm-runtime-function-priority",
+      parent: "wasm-runtime",
+      inputs: {
+        apiVersion: "scheduling.k8s.io/v1",
+        kind: "PriorityClass",
+        metadata: { name: "wasm-function", labels: LABELS },
+        value: 100_000,
+        globalDefault: false,
+        preemptionPolicy: "PreemptLowerPriority",
+        description: "Functions that serve requests",
+      },
+      options: { replaceOnChanges: ["value", "preemptionPolicy"], deleteBeforeReplace: true },
+      dependencies: [],
+    });
+    expect(await valueOf(result.priorityClassName)).toBe("wasm-function");
+  });
+});

@@ -1,0 +1,220 @@
+import { describe, expect, it } from "vitest";
+import { planStack } from "../../../../infra/plan";
+import { caught, existing, k3s, planOf, problemsOf, prodConfig, rawConfig, withFunction } from "../support";
+
+const MI = 2 ** 20;
+
+describe("the reference production stack", () => {
+  const plan = planStack(prodConfig());
+
+  it("holds a rollout of 5,000 replicas with one agent lost", () => {
+    // 9 agents start 40.5 pods/s; each that leaves stays for 5 s + 30 s.
+    expect(plan.capacity.pods).toEqual({
+      replicas: 5000,
+      surge: 1250,
+      terminating: 1418,
+      system: 90,
+      total: 7758,
+    });
+    expect(plan.capacity.requested).toEqual({
+      cpu: 7668 * 10 + 90 * 50,
+      memory: 7668 * 40 * MI + 90 * 64 * MI,
+    });
+    expect(plan.capacity.offered).toEqual({
+      agents: 9,
+      pods: 7830,
+      cpu: 9 * (15_500 - 9),
+      memory: 9 * (62 * 1024 * MI - 40 * MI + 1),
+    });
+    expect(plan.capacity.peakRequestsPerPod).toEqual({ "serverless-function": 20 });
+  });
+
+  it("gives each agent 870 pods and a network of 1,021 addresses", () => {
+    expect(plan.topology).toMatchObject({
+      agents: 10,
+      agentLabels: { "wasm-functions.dev/runtime": "wasmedge" },
+      agentCapacity: { cpu: 16_000, memory: 64 * 1024 * MI },
+      agentAllocatable: { cpu: 15_500, memory: 62 * 1024 * MI },
+      maxPodsPerAgent: 870,
+      nodeCidrMaskSize: 22,
+    });
+  });
+
+  it("raises the kernel's limits to what so many pods need", () => {
+    expect(plan.topology.agentSysctls).toEqual({
+      "fs.inotify.max_user_instances": 8192,
+      "fs.inotify.max_user_watches": 524_288,
+      // 870 pods and 13 nodes are under the first threshold.
+      "net.ipv4.neigh.default.gc_thresh1": 1024,
+      "net.ipv4.neigh.default.gc_thresh2": 2048,
+      "net.ipv4.neigh.default.gc_thresh3": 4096,
+      // 870 pods of 1,024 processes, and 32,768.
+      "kernel.pid_max": 1_048_576,
+      // 100,000 requests/s over 9 agents, each tracked for 120 s, are 1.33 million.
+      "net.netfilter.nf_conntrack_max": 2_097_152,
+      "vm.panic_on_oom": 0,
+      "vm.overcommit_memory": 1,
+      "kernel.panic": 10,
+      "kernel.panic_on_oops": 1,
+    });
+  });
+
+  it("lets the tenant's quota hold a rollout at max with all agents there", () => {
+    // 10 agents start 45 pods/s: 1,575 leave.
+    const pods = 5000 + 1250 + 1575;
+    expect(plan.quotas).toEqual({
+      shop: {
+        pods,
+        requests: { cpu: pods * 10, memory: pods * 40 * MI, ephemeralStorage: pods * 8 * MI },
+        limits: { cpu: pods * 100, memory: pods * 72 * MI, ephemeralStorage: pods * 16 * MI },
+        services: 12,
+        configMaps: 21,
+        secrets: 14,
+      },
+    });
+  });
+});
+
+describe("5,000 replicas on one agent", () => {
+  it("fail by pods, CPU and memory, each with the agents that would hold them", () => {
+    const error = caught(() => planOf(rawConfig({ cluster: existing({ agents: 1 }) })));
+    expect(error.message).toBe(
+      [
+        "The plan cannot hold (3 problems):",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas need 6,418 pods (surge 1,250, leaving 158, system 10): 1 agent offers 1,023 (an agent's network bridge has 1,023 ports); lower max, or add agents (9 hold it)",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas need 64.6 CPU: 1 agent offers 15.5 CPU; lower max, or add agents (9 hold it)",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas need 250.9Gi of memory: 1 agent offers 62Gi; lower max, or add agents (9 hold it)",
+      ].join("\n"),
+    );
+  });
+
+  it("fail by bridge and addresses too where max-pods is simply raised", () => {
+    const cluster = existing({ agents: 1, maxPodsPerAgent: 5000, network: { nodeCidrMaskSize: 24 } });
+    expect(problemsOf(() => planOf(rawConfig({ cluster }))).slice(0, 3)).toEqual([
+      "cluster.maxPodsPerAgent: 5,000: an agent's network bridge has 1,023 ports, whatever its addresses; lower it to 1023, and add agents",
+      "cluster.network.nodeCidrMaskSize: 24: a /24 has 253 addresses, an agent is to hold 5,000 pods; set 21, or leave it out",
+      "cluster.maxPodsPerAgent: 5,000: 1 agent offers 1,023 pods, needed are 6,418 pods (surge 1,250, leaving 158, system 10); lower max, or add agents (9 hold it)",
+    ]);
+  });
+
+  it("hold on the number of agents that the error names, and on no fewer", () => {
+    expect(planOf(rawConfig({ cluster: existing({ agents: 9 }) })).capacity.offered.agents).toBe(8);
+    expect(problemsOf(() => planOf(rawConfig({ cluster: existing({ agents: 8 }) })))).toHaveLength(1);
+  });
+});
+
+describe("a plan fails where", () => {
+  it("Kubernetes' default of 110 pods is kept for 5,000 replicas", () => {
+    // So many agents start 150 pods/s, so that all 5,000 leave at once: 11,250 pods, 100 beside each agent's system pods.
+    expect(problemsOf(() => planOf(rawConfig({ cluster: existing({ maxPodsPerAgent: 110 }) })))).toEqual([
+      "cluster.maxPodsPerAgent: 110: 9 agents with one lost offer 990 pods, needed are 7,758 pods (surge 1,250, leaving 1,418, system 90); raise it to 870, leave it out, or lower max, or add agents (114 hold it)",
+    ]);
+  });
+
+  it("one function takes more CPU than agents offer, in the style of its own numbers", () => {
+    const cluster = existing({ agents: 2, agentShape: { cpu: "6500m", memory: "64Gi" }, systemPodsPerAgent: 0 });
+    const fn = {
+      scaling: { max: 40, initial: 10 },
+      rollout: { maxSurge: 0, maxUnavailable: 1 },
+      drain: { propagation: "0s" },
+      resources: { requests: { cpu: "200m" }, limits: { cpu: "1" } },
+      workload: { peakRequestsPerSecond: 1000 },
+      requestTimeout: "0s",
+    };
+    expect(problemsOf(() => planOf(withFunction(fn, { cluster })))).toEqual([
+      "functions.checkout.scaling.max: 40 replicas need 8 CPU: 1 agent with one lost offers 5.8 CPU; lower max, or add agents (3 hold it)",
+    ]);
+  });
+
+  it("functions together take too much, told at the largest", () => {
+    const functions = [
+      { name: "cart", scaling: { max: 1000 }, workload: { peakRequestsPerSecond: 10_000 } },
+      { name: "checkout", scaling: { max: 4000 }, workload: { peakRequestsPerSecond: 10_000 } },
+    ];
+    const problems = problemsOf(() => planOf(rawConfig({ functions, cluster: existing({ agents: 2 }) })));
+    expect(problems).toHaveLength(3);
+    expect(problems[1]).toBe(
+      "functions.checkout.scaling.max: 4,000 replicas and 1 other function need 64.6 CPU: 1 agent with one lost offers 15.5 CPU; lower max, or add agents (9 hold it)",
+    );
+  });
+
+  it("no number of agents would do", () => {
+    const fn = { resources: { requests: { memory: "128Gi" }, limits: { memory: "128Gi" } } };
+    expect(problemsOf(() => planOf(withFunction(fn)))).toEqual([
+      "functions.checkout.scaling.max: 5,000 replicas need 958.6Ti of memory: 9 agents with one lost offer 0B; lower max, or use larger agents",
+    ]);
+  });
+
+  it("podCidr has no share for every node, servers included", () => {
+    expect(problemsOf(() => planOf({ cluster: k3s(3, 10, { network: { podCidr: "10.42.0.0/19" } }) }))).toEqual([
+      "cluster.network.podCidr: 10.42.0.0/19: holds the shares (/22) of 8 nodes, the stack has 13; widen it to a /18",
+    ]);
+  });
+
+  it("a node's share is longer than Kubernetes takes", () => {
+    const network = { podCidr: "10.0.0.0/9", serviceCidr: "10.128.0.0/16", nodeCidrMaskSize: 26 };
+    const fn = { scaling: { max: 200 }, workload: { peakRequestsPerSecond: 1000 } };
+    const cluster = existing({ network, maxPodsPerAgent: 60 });
+    expect(problemsOf(() => planOf(withFunction(fn, { cluster })))).toEqual([
+      "cluster.network.nodeCidrMaskSize: 26: Kubernetes takes at most 16 bits below podCidr 10.0.0.0/9; set 25 or less, or narrow podCidr",
+    ]);
+  });
+
+  it("serviceCidr has no address for every Service", () => {
+    const cluster = existing({ network: { serviceCidr: "10.43.0.0/28" } });
+    expect(problemsOf(() => planOf(rawConfig({ cluster })))).toEqual([
+      "cluster.network.serviceCidr: 10.43.0.0/28: has 14 addresses, functions and platform take 52; widen it to a /26",
+    ]);
+  });
+});
+
+describe("the worst moment", () => {
+  it("has no more pods leaving than there are old ones", () => {
+    const fn = { scaling: { max: 300 }, workload: { peakRequestsPerSecond: 1000 } };
+    expect(planOf(withFunction(fn)).capacity.pods).toMatchObject({ replicas: 300, surge: 75, terminating: 300 });
+  });
+
+  it("is no worse than the control plane can make it", () => {
+    // 20 pods/s, each leaving for 35 s.
+    const plan = planOf(rawConfig({ controlPlane: { clientQps: 20 } }));
+    expect(plan.capacity.pods.terminating).toBe(700);
+  });
+
+  it("shares the start rate between functions that roll together", () => {
+    const functions = ["cart", "checkout"].map((name) => ({
+      name,
+      scaling: { max: 2500 },
+      workload: { peakRequestsPerSecond: 50_000 },
+    }));
+    expect(planOf(rawConfig({ functions })).capacity.pods).toMatchObject({ surge: 1250, terminating: 2 * 709 });
+  });
+
+  it("counts a tenant's quota by its own functions alone", () => {
+    const functions = [
+      { name: "cart", tenant: "shop", scaling: { max: 100 }, workload: { peakRequestsPerSecond: 1000 } },
+      { name: "search", tenant: "catalog", scaling: { max: 4000 }, workload: { peakRequestsPerSecond: 1000 } },
+    ];
+    const tenants = [{ name: "shop" }, { name: "catalog" }, { name: "empty" }];
+    const { quotas } = planOf(rawConfig({ functions, tenants }));
+    expect(quotas["shop"]?.pods).toBe(100 + 25 + 100);
+    expect(quotas["catalog"]?.pods).toBe(4000 + 1000 + 1575);
+    expect(quotas["empty"]).toEqual({
+      pods: 0,
+      requests: { cpu: 0, memory: 0, ephemeralStorage: 0 },
+      limits: { cpu: 0, memory: 0, ephemeralStorage: 0 },
+      services: 10,
+      configMaps: 10,
+      secrets: 10,
+    });
+  });
+});
+
+it("plans 10,000 agents within 50 ms", () => {
+  const network = { podCidr: "10.0.0.0/9", serviceCidr: "10.128.0.0/16" };
+  const raw = rawConfig({ cluster: existing({ agents: 10_000, network }) });
+  planOf(raw);
+  const start = performance.now();
+  const plan = planOf(raw);
+  expect(performance.now() - start).toBeLessThan(50);
+  expect(plan.topology).toMatchObject({ agents: 10_000, maxPodsPerAgent: 110, nodeCidrMaskSize: 25 });
+});

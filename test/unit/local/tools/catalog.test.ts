@@ -1,0 +1,79 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { describe, expect, it } from "vitest";
+import { DEFAULT_K3S_VERSION, MINIMUM_GO, MINIMUM_PULUMI, TOOL_VERSIONS } from "../../../../infra/versions";
+import { isOlder, TOOL_NAMES, TOOLS } from "../../../../local/tools/catalog";
+
+const ROOT = path.resolve(__dirname, "../../../..");
+const read = (...parts: string[]) => fs.readFileSync(path.join(ROOT, ...parts), "utf8");
+
+describe("the versions of the tools", () => {
+  const { dependencies } = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
+
+  it("are the same Kubernetes as the default K3s", () => {
+    expect(DEFAULT_K3S_VERSION).toMatch(new RegExp(`^v${TOOL_VERSIONS.kubernetes}\\+`));
+  });
+
+  it("pair the Kubernetes provider with its SDK", () => {
+    expect(TOOL_VERSIONS["pulumi-resource-kubernetes"]).toBe(dependencies["@pulumi/kubernetes"]);
+  });
+
+  it("accept a pulumi on PATH from the SDK's own release on", () => {
+    expect(MINIMUM_PULUMI).toBe(dependencies["@pulumi/pulumi"]);
+  });
+
+  it.each([
+    ["etcd", `go.etcd.io/etcd/server/v3 v${TOOL_VERSIONS.etcd}`],
+    ["kubernetes", `k8s.io/kubernetes v${TOOL_VERSIONS.kubernetes}`],
+    ["kwok", `sigs.k8s.io/kwok v${TOOL_VERSIONS.kwok}`],
+    ["metrics-server", `sigs.k8s.io/metrics-server v${TOOL_VERSIONS["metrics-server"]}`],
+    ["pulumi", `github.com/pulumi/pulumi/pkg/v3 v${TOOL_VERSIONS.pulumi}`],
+  ])("are what the module of %s pins", (name, requirement) => {
+    expect(read("local", "tools", name, "go.mod")).toContain(requirement);
+  });
+
+  it("need no newer Go than is asked for", () => {
+    for (const name of new Set(TOOL_NAMES.map((tool) => TOOLS[tool].build.module))) {
+      const [, needed = ""] = /^go (\S+)$/m.exec(read("local", "tools", name, "go.mod")) ?? [];
+      expect(isOlder(MINIMUM_GO, needed)).toBe(false);
+    }
+  });
+});
+
+describe("what is accepted on PATH", () => {
+  it.each([
+    ["pulumi", "3.259.0", true],
+    ["pulumi", "3.248.0", true],
+    ["pulumi", "3.300.1", true],
+    ["pulumi", "3.247.9", false],
+    ["pulumi", "4.0.0", false],
+    ["kubectl", "1.30.9", true],
+    ["kubectl", "1.32.4-dispatcher", false],
+    ["kubectl", "1.3.0", false],
+    ["kube-apiserver", "1.30.4", true],
+    ["kube-apiserver", "1.30.5", false],
+    ["etcd", "3.6.1", false],
+  ] as const)("%s %s: %s", (name, version, accepted) => {
+    expect(TOOLS[name].accepts.test(version)).toBe(accepted);
+  });
+});
+
+describe("a version probe reads what the tool prints", () => {
+  it.each([
+    ["etcd", "etcd Version: 3.6.16\nGit SHA: Not provided\nGo Version: go1.26.8\n", "3.6.16"],
+    ["kube-apiserver", "Kubernetes v1.30.4\n", "1.30.4"],
+    ["kubectl", "Client Version: v1.30.4\nKustomize Version: v5.0.4\n", "1.30.4"],
+    ["kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"],
+    ["kwokctl", "kwokctl version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"],
+    ["metrics-server", "v0.7.2\n", "0.7.2"],
+    ["pulumi", "v3.259.0\n", "3.259.0"],
+  ] as const)("%s", (name, output, version) => {
+    expect(TOOLS[name].probe?.pattern.exec(output)?.[1]).toBe(version);
+  });
+});
+
+it("compares versions by number", () => {
+  expect(isOlder("1.9.0", "1.10.0")).toBe(true);
+  expect(isOlder("1.26", "1.26.0-rc.1")).toBe(false);
+  expect(isOlder("1.26.8", "1.26.0")).toBe(false);
+});
