@@ -1,8 +1,9 @@
 # Every command takes STACK=local (the default), dev or prod.
-STACK ?= local
-NODE  := node --import tsx
+STACK  ?= local
+NODE   := node --import tsx
+VITEST  = npx vitest run --project $@ --outputFile.json=.local/tests-$@.json
 
-.PHONY: up preview refresh down status tools test unit engine check bench
+.PHONY: up preview refresh down status tools test check unit engine bench
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
 	@$(NODE) local/main.ts $@ $(STACK)
@@ -10,16 +11,17 @@ up preview refresh down status: node_modules ## bring up, plan, take over drift,
 tools: node_modules ## find, download or build every program that the local commands use
 	@$(NODE) local/tools/main.ts
 
-test: check unit engine ## everything
+test: node_modules ## everything, fast suites first
+	@test/run.sh check unit tools engine
 
 check: node_modules ## format, lint and types
 	@npx prettier --check --log-level warn . && npx eslint . && npx tsc -p .
 
 unit: node_modules ## tests that need nothing
-	@npx vitest run --project unit
+	@$(VITEST)
 
 engine: tools ## tests on the real engine and a real control plane
-	@npx vitest run --project engine
+	@$(VITEST)
 
 bench: tools ## measures, prints a table, writes .local/bench.json
 	@$(NODE) test/bench/main.ts

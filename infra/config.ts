@@ -173,7 +173,10 @@ function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
           fix: issue.input === undefined ? "set it" : "correct it",
         },
       ];
-    default:
+    case "invalid_format":
+    case "invalid_element":
+    case "invalid_key":
+    case "not_multiple_of":
       return [{ path, value, limit: issue.message, fix: "correct it" }];
   }
 }

@@ -119,6 +119,6 @@ function plainTextProblems(key: SecretKey): Problem[] {
 
 /** The SDK has this for its own `Config` class and leaves it out of its types. */
 function isStoredAsSecret(key: SecretKey): boolean {
-  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
-  return isConfigSecret(`${pulumi.getProject()}:${key}`);
+  const sdk = pulumi.runtime as unknown as { readonly isConfigSecret: (key: string) => boolean };
+  return sdk.isConfigSecret(`${pulumi.getProject()}:${key}`);
 }

@@ -103,7 +103,7 @@ export function formatBytes(bytes: Bytes): string {
 
 /** For people: rounded to one decimal of the unit that fits, `156.3Gi`. */
 export function humanBytes(bytes: Bytes): string {
-  const [suffix, factor] = (Object.entries(BINARY_SUFFIXES) as [string, number][])
+  const [suffix, factor] = Object.entries<number>(BINARY_SUFFIXES)
     .reverse()
     .find(([, f]) => bytes >= f) ?? ["B", 1];
   return `${Number((bytes / factor).toFixed(1))}${suffix}`;

@@ -1,7 +1,7 @@
 import { formatProblem, ProblemsError } from "../infra/problems";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
 import { StoppedError, UpdateError } from "./engine/update";
-import { projectPaths } from "./paths";
+import { claimPulumiHome, projectPaths } from "./paths";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
 
@@ -15,8 +15,10 @@ async function main([command = "", stack = "local"]: readonly string[]): Promise
     process.stderr.write(`${command || "no command"}: not a command\n${USAGE}\n`);
     return 2;
   }
+  const paths = projectPaths(process.cwd());
+  claimPulumiHome(paths);
   const session: Session = {
-    paths: projectPaths(process.cwd()),
+    paths,
     progress: createProgress(process.stderr),
     ...stopSignals(),
     print: (text) => void process.stdout.write(`${text}\n`),

@@ -53,3 +53,11 @@ export function projectPaths(
     toolSources: path.join(project, "local", "tools"),
   };
 }
+
+/**
+ * Keeps the user's `~/.pulumi` out of it. Whoever asks an engine only for its version, as the tool cache and the SDK
+ * do, makes it create its home, so this process's own environment must name ours before anything runs.
+ */
+export function claimPulumiHome(paths: Paths): void {
+  process.env["PULUMI_HOME"] = paths.pulumiHome;
+}

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import type { StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan";
 import { readIfExists, writeFileAtomic } from "../files";
@@ -8,6 +9,7 @@ import type { Paths } from "../paths";
 import { run } from "../run";
 import { renderNodes } from "../simulated-nodes/nodes";
 import { reconcileNodes } from "../simulated-nodes/reconcile";
+import { renderReadyAgainStage } from "../simulated-nodes/stages";
 import { renderResourceMetrics, renderUsage } from "../simulated-nodes/usage";
 import { apply, kubectlFor, type Kubectl } from "./kubectl";
 import { renderKwokctlConfig } from "./kwokctl-config";
@@ -55,7 +57,14 @@ export interface ControlPlaneOptions {
 export async function startControlPlane({ paths, config, plan, onStep }: ControlPlaneOptions): Promise<void> {
   const folders = foldersOf(paths);
   const ports = await choosePorts(folders.portsFile);
-  const rendered = renderKwokctlConfig(plan.controlPlane, ports, binariesIn(paths), kubeVersion(config));
+  writeFileAtomic(folders.stagesFile, stringify(renderReadyAgainStage()));
+  const rendered = renderKwokctlConfig(
+    plan.controlPlane,
+    ports,
+    binariesIn(paths),
+    kubeVersion(config),
+    folders.stagesFile,
+  );
   await prepareCluster(folders, rendered);
 
   const idle = Object.keys(LISTENERS).filter((name) => !isAlive(join(folders.pids, `${name}.pid`)));
@@ -128,6 +137,8 @@ interface Folders {
   readonly pids: string;
   readonly logs: string;
   readonly portsFile: string;
+  /** What simulated kubelets do beyond KWOK's defaults. */
+  readonly stagesFile: string;
   /** Holds the hash of the configuration with which the cluster was completely created. */
   readonly createdFile: string;
 }
@@ -141,6 +152,7 @@ function foldersOf(paths: Paths): Folders {
     pids: join(cluster, "pids"),
     logs: join(cluster, "logs"),
     portsFile: join(kwok, "ports.json"),
+    stagesFile: join(kwok, "stages.yaml"),
     createdFile: join(kwok, "created"),
   };
 }
@@ -159,18 +171,33 @@ async function prepareCluster(folders: Folders, rendered: string): Promise<void>
 
 async function createOrStart(paths: Paths, folders: Folders, rendered: string): Promise<void> {
   const created = readIfExists(folders.createdFile) !== undefined;
+  if (created) return kwokctl(paths, folders, ["start", "cluster"]);
   const configFile = join(folders.kwok, "kwokctl.yaml");
-  mkdirSync(folders.kwok, { recursive: true, mode: 0o700 });
   writeFileAtomic(configFile, rendered);
-  const args = created
-    ? ["start", "cluster", "--name", CLUSTER]
-    : ["create", "cluster", "--name", CLUSTER, "--config", configFile, "--kubeconfig", paths.kubeconfig];
-  await run(join(paths.bin, "kwokctl"), args, {
+  const again = existsSync(join(folders.cluster, "etcd", "member"));
+  try {
+    await kwokctl(paths, folders, ["create", "cluster", "--config", configFile, "--kubeconfig", paths.kubeconfig]);
+  } catch (error) {
+    // Its last step creates KWOK's own resource types, and fails where an earlier cluster has left them.
+    if (!again || !(await hasKwokTypes(kubectlFor(paths)))) throw error;
+  }
+  writeFileAtomic(folders.createdFile, hash(rendered));
+}
+
+async function kwokctl(paths: Paths, folders: Folders, args: readonly string[]): Promise<void> {
+  await run(join(paths.bin, "kwokctl"), [...args, "--name", CLUSTER], {
     // Its own folder and a home that is not the user's: kwokctl and the kubectl it calls keep caches there.
     env: { ...process.env, KWOK_WORKDIR: folders.kwok, HOME: folders.kwok },
     timeout: 180_000,
   });
-  if (!created) writeFileAtomic(folders.createdFile, hash(rendered));
+}
+
+async function hasKwokTypes(kubectl: Kubectl): Promise<boolean> {
+  const types = ["clusterresourceusages.kwok.x-k8s.io", "metrics.kwok.x-k8s.io"];
+  return kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", ...types]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function waitReady(kubectl: Kubectl): Promise<void> {

@@ -25,6 +25,7 @@ export function renderKwokctlConfig(
   ports: Ports,
   binaries: Binaries,
   kubeVersion: string,
+  stagesFile: string,
 ): string {
   return stringify({
     apiVersion: "config.kwok.x-k8s.io/v1alpha1",
@@ -49,16 +50,29 @@ export function renderKwokctlConfig(
       kubeSchedulerPort: ports.kubeScheduler,
       kwokControllerPort: ports.kwokController,
       enableCRDs: ["ClusterResourceUsage", "Metric"],
-      // Node leases as a real kubelet renews them (40 s long, every 10 s); kwokctl would stretch them fivefold.
+      // The periods are meant as they stand; kwokctl would stretch them fivefold.
       heartbeatFactor: 1,
-      nodeLeaseDurationSeconds: 40,
+      // A restarted KWOK takes a node over when its predecessor's lease has run out. That must be sooner than the
+      // node counts as lost, as a real kubelet, which keeps its identity, renews at once.
+      nodeLeaseDurationSeconds: Math.floor(tuning.controllerManager.nodeMonitorGracePeriod / 2000),
       kubeControllerManagerNodeMonitorPeriodMilliseconds: tuning.controllerManager.nodeMonitorPeriod,
       kubeControllerManagerNodeMonitorGracePeriodMilliseconds: tuning.controllerManager.nodeMonitorGracePeriod,
     },
-    componentsPatches: Object.entries(componentFlags(tuning)).map(([name, flags]) => ({
-      name,
-      extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value: String(value), override: true })),
-    })),
+    componentsPatches: [
+      // Added to kwokctl's own flags. With `override` it would drop every flag that it does not set itself.
+      ...Object.entries(componentFlags(tuning)).map(([name, flags]) => ({
+        name,
+        extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value: String(value) })),
+      })),
+      {
+        name: "kwok-controller",
+        extraArgs: [
+          { key: "config", value: stagesFile },
+          // kwokctl leaves it empty, and a node that was lost for a while then comes back without any address.
+          { key: "node-ip", value: "127.0.0.1", override: true },
+        ],
+      },
+    ],
   });
 }
 

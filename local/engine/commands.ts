@@ -1,4 +1,5 @@
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Stack } from "@pulumi/pulumi/automation";
@@ -23,7 +24,7 @@ import { UpdateState } from "./events";
 import { isDisposable, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable } from "./status";
 import { countedProgram, runUpdate, type Operation } from "./update";
-import { hasDeadLock, openStack } from "./workspace";
+import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
 const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
 
@@ -49,13 +50,28 @@ export async function up(session: Session, stackName: string): Promise<void> {
   });
 }
 
-/** What `up` would change; asks nothing of the cluster but what is there, and works without one. */
+/** What `up` would change. It changes nothing itself, not even in the backend, and works with no cluster there. */
 export async function preview(session: Session, stackName: string): Promise<void> {
-  const file = checkedStackFile(session.paths, stackName);
+  const { paths, progress } = session;
+  const file = checkedStackFile(paths, stackName);
   await locked(session, file, async () => {
     await tools(session, false);
-    const state = await operate("preview", session, file);
-    for (const warning of state.warnings) session.progress.note(`warning: ${warning}`);
+    const state = new UpdateState();
+    const scratch = mkdtempSync(join(tmpdir(), "wasm-functions-preview-"));
+    try {
+      const { stack, known } = await openStackForPreview(
+        file,
+        paths,
+        countedProgram(() => state),
+        scratch,
+      );
+      if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
+      await installProvider(paths, stack);
+      await runUpdate("preview", stack, state, session);
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+    for (const warning of state.warnings) progress.note(`warning: ${warning}`);
   });
 }
 
@@ -116,7 +132,11 @@ function checkedStackFile(paths: Paths, stackName: string): StackFile {
 function locked(session: Session, file: StackFile, work: () => Promise<void>): Promise<void> {
   if (!isDisposable(file.config)) return work();
   const { paths, progress, signal } = session;
-  const options = { waitingMessage: "Waiting for another command on this stack", onWait: (text: string) => progress.note(text), signal };
+  const options = {
+    waitingMessage: "Waiting for another command on this stack",
+    onWait: (text: string) => progress.note(text),
+    signal,
+  };
   return withLock(join(paths.home, "lock"), options, work);
 }
 
@@ -142,7 +162,11 @@ async function tools(session: Session, controlPlane: boolean): Promise<void> {
   await ensureTools([...ENGINE_TOOLS, ...(controlPlane ? CONTROL_PLANE_TOOLS : [])], { paths, progress, signal });
 }
 
-async function operate(operation: Operation, session: Session, file: StackFile): Promise<UpdateState> {
+async function operate(
+  operation: Exclude<Operation, "preview">,
+  session: Session,
+  file: StackFile,
+): Promise<UpdateState> {
   const state = new UpdateState();
   const stack = await openStack(
     file,

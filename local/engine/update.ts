@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import program from "../../infra/index";
 import type { Progress } from "../progress";
-import type { UpdateState} from "./events";
+import type { UpdateState } from "./events";
 import { type Failure } from "./events";
 import { hintFor } from "./hints";
 import { createReporter } from "./reporter";

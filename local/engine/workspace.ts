@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
 import { ProblemsError, type Problem } from "../../infra/problems";
@@ -8,31 +8,67 @@ import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { isDisposable, PROJECT, type StackFile, type StackSettings } from "./stack-file";
 
-/** The engine's stack over the program that `infra/index.ts` exports. */
+/** The engine's stack over the program that `infra/index.ts` exports; made in its backend where it is not there yet. */
 export async function openStack(file: StackFile, paths: Paths, program: PulumiFn): Promise<Stack> {
-  const disposable = isDisposable(file.config);
-  const workDir = disposable ? writeWorkDir(file, paths) : file.path.slice(0, file.path.lastIndexOf("/"));
-  // The SDK asks the engine for its version in this process's own environment, and the engine then makes its home.
-  process.env["PULUMI_HOME"] = paths.pulumiHome;
-  const workspace = await LocalWorkspace.create({
+  return Stack.createOrSelect(file.stack, await openWorkspace(file, paths, program));
+}
+
+/**
+ * The stack for a preview, which must change nothing: a stack that its backend does not know is not made there, and
+ * its tracked file gets no salt; it is planned against an empty state in `scratch`, a folder of the caller's.
+ */
+export async function openStackForPreview(
+  file: StackFile,
+  paths: Paths,
+  program: PulumiFn,
+  scratch: string,
+): Promise<{ readonly stack: Stack; readonly known: boolean }> {
+  const workspace = await openWorkspace(file, paths, program);
+  const known = (await workspace.listStacks()).some(
+    ({ name }) => name === file.stack || name.endsWith(`/${file.stack}`),
+  );
+  if (known) return { stack: await Stack.select(file.stack, workspace), known };
+  const empty = { ...paths, state: scratch };
+  const apart = await createWorkspace(paths, writeWorkDir(file, empty), program, {
+    ...disposableBackend(empty),
+    // What is encrypted in the stack's file opens with the user's own passphrase.
+    ...(process.env["PULUMI_CONFIG_PASSPHRASE"] && {
+      PULUMI_CONFIG_PASSPHRASE: process.env["PULUMI_CONFIG_PASSPHRASE"],
+    }),
+  });
+  return { stack: await Stack.create(file.stack, apart), known };
+}
+
+function openWorkspace(file: StackFile, paths: Paths, program: PulumiFn): Promise<LocalWorkspace> {
+  if (isDisposable(file.config))
+    return createWorkspace(paths, writeWorkDir(file, paths), program, disposableBackend(paths));
+  assertOwnBackend(file.settings);
+  return createWorkspace(paths, dirname(file.path), program, {});
+}
+
+async function createWorkspace(
+  paths: Paths,
+  workDir: string,
+  program: PulumiFn,
+  backend: Record<string, string>,
+): Promise<LocalWorkspace> {
+  return LocalWorkspace.create({
     workDir,
     program,
     // The engine that `make tools` set up, which may be the user's own.
     pulumiCommand: await PulumiCommand.get({ root: paths.home }),
     pulumiHome: paths.pulumiHome,
     envVars: {
-      ...(disposable ? disposableBackend(paths) : ownBackend(file.settings)),
+      ...backend,
       PULUMI_SKIP_UPDATE_CHECK: "true",
-      PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true",
       // Exactly the plugins that were installed for it, not whatever lies on the PATH.
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     },
   });
-  return Stack.createOrSelect(file.stack, workspace);
 }
 
-/** Where the environment of engine commands comes from, for the kubectl-like help that we print. */
-export function disposableBackend(paths: Paths): Record<string, string> {
+/** State and passphrase in a folder of ours, made where they are not there yet. */
+function disposableBackend(paths: Paths): Record<string, string> {
   const backend = join(paths.state, "backend");
   const passphrase = join(paths.state, "passphrase");
   mkdirSync(backend, { recursive: true, mode: 0o700 });
@@ -53,15 +89,17 @@ function writeWorkDir(file: StackFile, paths: Paths): string {
 
   const target = join(workDir, `Pulumi.${file.stack}.yaml`);
   const earlier = parse(readIfExists(target) ?? "{}") as StackSettings;
-  const cluster = { ...(file.settings.config?.[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
-  const config = { ...file.settings.config, [`${PROJECT}:cluster`]: cluster };
+  const config = { ...file.settings.config };
+  if (isDisposable(file.config)) {
+    config[`${PROJECT}:cluster`] = { ...(config[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
+  }
   const salt = earlier.encryptionsalt === undefined ? {} : { encryptionsalt: earlier.encryptionsalt };
   writeFileAtomic(target, stringify({ ...file.settings, ...salt, config }));
   return workDir;
 }
 
 /** @throws ProblemsError unless the user says where state is kept and how its secrets are encrypted */
-function ownBackend(settings: StackSettings): Record<string, string> {
+function assertOwnBackend(settings: StackSettings): void {
   const env = process.env;
   const backend = env["PULUMI_BACKEND_URL"];
   const problems: Problem[] = [];
@@ -92,7 +130,6 @@ function ownBackend(settings: StackSettings): Record<string, string> {
     });
   }
   if (problems.length > 0) throw new ProblemsError("The stack's state has no home", problems);
-  return {};
 }
 
 interface PulumiLock {

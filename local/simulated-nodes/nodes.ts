@@ -14,7 +14,11 @@ export interface NodeObject {
     readonly annotations: Readonly<Record<string, string>>;
   };
   readonly spec: { readonly podCIDR: string; readonly podCIDRs: readonly [string] };
-  readonly status: { readonly capacity: NodeResources; readonly allocatable: NodeResources };
+  readonly status: {
+    readonly capacity: NodeResources;
+    readonly allocatable: NodeResources;
+    readonly addresses: readonly { readonly type: string; readonly address: string }[];
+  };
 }
 
 type NodeResources = Readonly<Record<"cpu" | "memory" | "pods" | "ephemeral-storage", string>>;
@@ -45,6 +49,11 @@ export function renderNodes(topology: Topology, podCidr: StackConfig["cluster"][
       status: {
         capacity: resources(topology.agentCapacity, topology.maxPodsPerAgent),
         allocatable: resources(topology.agentAllocatable, topology.maxPodsPerAgent),
+        // Where KWOK answers for every node's kubelet.
+        addresses: [
+          { type: "InternalIP", address: "127.0.0.1" },
+          { type: "Hostname", address: "localhost" },
+        ],
       },
     };
   });

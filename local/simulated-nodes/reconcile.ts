@@ -33,6 +33,7 @@ function isResized(wanted: NodeObject, found: NodeObject | undefined): boolean {
   const labels = Object.entries(wanted.metadata.labels);
   return (
     labels.some(([key, value]) => found.metadata.labels[key] !== value) ||
+    wanted.status.addresses.length !== (found.status.addresses as typeof wanted.status.addresses | undefined)?.length ||
     !sameResources(wanted.status.capacity, found.status.capacity) ||
     !sameResources(wanted.status.allocatable, found.status.allocatable)
   );

@@ -128,13 +128,15 @@ const NETWORK =
   /dial tcp|no such host|i\/o timeout|connection (?:refused|reset)|proxyconnect|TLS handshake|module lookup disabled/i;
 
 function buildFailure(build: Build, staging: string, result: ChildResult, context: BuildContext): Error {
-  if (saysDiskFull(result.stderr)) return diskFull(path.dirname(staging), `building ${build.name} ${build.version}`);
-  const lines = result.stderr.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("go: downloading "));
+  // `go mod download -json` tells its errors on standard output.
+  const output = `${result.stdout}${result.stderr}`;
+  if (saysDiskFull(output)) return diskFull(path.dirname(staging), `building ${build.name} ${build.version}`);
+  const lines = output.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("go: downloading "));
   const network = lines.find((line) => NETWORK.test(line));
   if (network !== undefined) return new Unavailable(`its modules cannot be downloaded (${shorten(network)})`);
   const log = path.join(context.logs, `build-${build.name}.log`);
   fs.mkdirSync(context.logs, { recursive: true });
-  fs.writeFileSync(log, result.stderr);
+  fs.writeFileSync(log, output);
   return toolsError([
     {
       path: path.join(context.sources, build.module),

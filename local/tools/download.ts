@@ -55,7 +55,7 @@ export async function downloadRelease(release: ToolRelease, folder: string, cont
   const name = path.posix.basename(new URL(url).pathname);
   const expected = release.sha256?.[context.arch] ?? (await publishedSum(release, name, context));
   const file = path.join(folder, name);
-  const actual = await fetchFile(url, file, context);
+  const actual = await fetchFile(release, file, context);
   if (actual !== expected) {
     fs.rmSync(file, { force: true });
     throw new Unavailable(`${url} has SHA-256 ${actual}, its publisher says ${expected}: refused, it was not run`);
@@ -72,11 +72,12 @@ function urlOf(file: ReleaseFile, { hosts, arch }: DownloadContext): string {
 }
 
 async function publishedSum(release: ToolRelease, name: string, context: DownloadContext): Promise<string> {
-  if (!release.checksums) throw new Unavailable(`no SHA-256 of ${name} is known`);
-  const url = urlOf(release.checksums, context);
-  const response = await request(url, context);
-  const sum = findSum(await response.text(), name);
-  if (sum === undefined) throw new Unavailable(`${url} has no SHA-256 for ${name}: refused, it was not downloaded`);
+  const list = release.checksums;
+  if (!list) throw new Unavailable(`no SHA-256 of ${name} is known`);
+  const text = await unlessStalled(context, async (signal) => (await request(list, context, signal)).text());
+  const sum = findSum(text, name);
+  if (sum === undefined)
+    throw new Unavailable(`${urlOf(list, context)} has no SHA-256 for ${name}: refused, not downloaded`);
   return sum;
 }
 
@@ -91,63 +92,82 @@ export function findSum(list: string, name: string): string | undefined {
 }
 
 /** Fetches a file and gives its SHA-256. A broken connection is tried once more, from the start. */
-async function fetchFile(url: string, file: string, context: DownloadContext): Promise<string> {
+async function fetchFile(source: ReleaseFile, file: string, context: DownloadContext): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchOnce(url, file, context);
+      return await unlessStalled(context, (signal, alive) => fetchOnce(source, file, context, signal, alive));
     } catch (error) {
       fs.rmSync(file, { force: true });
       context.signal?.throwIfAborted();
       if (isDiskFull(error) || error instanceof Unavailable) throw error;
-      if (attempt === ATTEMPTS) throw new Unavailable(`${url} broke off ${ATTEMPTS} times: ${reasonOf(error)}`);
+      if (attempt === ATTEMPTS) {
+        throw new Unavailable(`${urlOf(source, context)} broke off ${ATTEMPTS} times: ${reasonOf(error)}`);
+      }
     }
   }
 }
 
-async function fetchOnce(url: string, file: string, context: DownloadContext): Promise<string> {
+async function fetchOnce(
+  source: ReleaseFile,
+  file: string,
+  context: DownloadContext,
+  signal: AbortSignal,
+  alive: () => void,
+): Promise<string> {
+  const response = await request(source, context, signal);
+  const total = Number(response.headers.get("content-length")) || undefined;
+  const hash = createHash("sha256");
+  let size = 0;
+  const watch = new Transform({
+    transform(chunk: Buffer, _encoding, next) {
+      alive();
+      hash.update(chunk);
+      size += chunk.length;
+      context.update(`downloading ${megabytes(size)}${total === undefined ? "" : ` of ${megabytes(total)}`} MB`);
+      next(undefined, chunk);
+    },
+  });
+  const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+  await pipeline(body, watch, fs.createWriteStream(file), { signal });
+  if (total !== undefined && size !== total) throw new Error(`${size} of ${total} bytes came`);
+  return hash.digest("hex");
+}
+
+/** Ends what is fetched when the run is stopped, or when nothing has come for a while. */
+async function unlessStalled<T>(
+  context: DownloadContext,
+  fetching: (signal: AbortSignal, alive: () => void) => Promise<T>,
+): Promise<T> {
   const abort = new AbortController();
   const stop = () => abort.abort(context.signal?.reason);
-  context.signal?.addEventListener("abort", stop);
-  let stalled = setTimeout(() => undefined, 0);
+  const stalled = () => abort.abort(new Error(`no data for ${STALL / 1000} s`));
+  let timer = setTimeout(stalled, STALL);
   const alive = () => {
-    clearTimeout(stalled);
-    stalled = setTimeout(() => abort.abort(new Error(`no data for ${STALL / 1000} s`)), STALL);
+    clearTimeout(timer);
+    timer = setTimeout(stalled, STALL);
   };
+  context.signal?.addEventListener("abort", stop);
   try {
-    alive();
-    const response = await request(url, context, abort.signal);
-    const total = Number(response.headers.get("content-length")) || undefined;
-    const hash = createHash("sha256");
-    let size = 0;
-    const watch = new Transform({
-      transform(chunk: Buffer, _encoding, next) {
-        alive();
-        hash.update(chunk);
-        size += chunk.length;
-        context.update(`downloading ${megabytes(size)}${total === undefined ? "" : ` of ${megabytes(total)}`} MB`);
-        next(undefined, chunk);
-      },
-    });
-    const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
-    await pipeline(body, watch, fs.createWriteStream(file), { signal: abort.signal });
-    if (total !== undefined && size !== total) throw new Error(`${size} of ${total} bytes came`);
-    return hash.digest("hex");
+    return await fetching(abort.signal, alive);
   } catch (error) {
-    // The pipeline tells only that it was aborted; why is with the signal.
-    throw abort.signal.aborted ? abort.signal.reason : error;
+    // A pipeline tells only that it was aborted; why is with the signal.
+    throw abort.signal.aborted && !(error instanceof Unavailable) ? abort.signal.reason : error;
   } finally {
-    clearTimeout(stalled);
+    clearTimeout(timer);
     context.signal?.removeEventListener("abort", stop);
   }
 }
 
-async function request(url: string, context: DownloadContext, signal = context.signal): Promise<Response> {
-  const response = await fetch(url, { redirect: "follow", ...(signal && { signal }) }).catch((error: unknown) => {
+async function request(file: ReleaseFile, context: DownloadContext, signal: AbortSignal): Promise<Response> {
+  const url = urlOf(file, context);
+  const response = await fetch(url, { redirect: "follow", signal }).catch((error: unknown) => {
     context.signal?.throwIfAborted();
+    // It took a connection and then served nothing: so it will the next time, after as long a wait.
+    context.hosts.giveUp(file.host, reasonOf(error));
     throw new Unavailable(`${url} cannot be fetched: ${reasonOf(error)}`);
   });
   if (!response.ok || !response.body) throw new Unavailable(`${url} answers ${response.status}`);
-  if (response.url !== "" && new URL(response.url).protocol !== new URL(url).protocol) {
+  if (new URL(response.url).protocol !== new URL(url).protocol) {
     throw new Unavailable(`${url} leads to ${response.url}, which is not the same protocol: refused`);
   }
   return response;

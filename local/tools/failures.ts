@@ -1,6 +1,6 @@
 import { statfsSync } from "node:fs";
 import { ProblemsError, type Problem } from "../../infra/problems";
-import { CACHE_VARIABLE } from "../paths";
+import { CACHE_VARIABLE, HOME_VARIABLE } from "../paths";
 
 const SUMMARY = "The tools are not ready";
 
@@ -27,6 +27,24 @@ export function isDiskFull(error: unknown): boolean {
 
 export function saysDiskFull(output: string): boolean {
   return FULL_TEXT.test(output);
+}
+
+const DENIED = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"]);
+
+/** What the system refuses to do in the cache or beside it, told as a problem; any other error as it is. */
+export function explain(error: unknown, cache: string): unknown {
+  if (error instanceof ProblemsError || error instanceof Unavailable) return error;
+  if (isDiskFull(error)) return diskFull(cache, "making tools ready");
+  const { code = "", path = cache } = error as NodeJS.ErrnoException;
+  if (!DENIED.has(code)) return error;
+  return toolsError([
+    {
+      path,
+      value: `cannot be written (${code})`,
+      limit: "tools are kept and linked there",
+      fix: `make it writable for you, or move the cache with ${CACHE_VARIABLE} and the rest with ${HOME_VARIABLE}`,
+    },
+  ]);
 }
 
 /** The error of a full disk: it stops everything, since the next tool would not fit either. */

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { ProblemsError } from "../../infra/problems";
-import { projectPaths } from "../paths";
+import { claimPulumiHome, projectPaths } from "../paths";
 import { createProgress } from "../progress";
 import { TOOL_NAMES, type ToolName } from "./catalog";
 import { toolsError } from "./failures";
@@ -10,6 +10,7 @@ import { formatTools, prepareTools } from "./resolve";
 /** `make tools`: all tools, or those that are named. */
 async function main(names: readonly string[], signal: AbortSignal): Promise<void> {
   const paths = projectPaths(path.resolve(__dirname, "..", ".."));
+  claimPulumiHome(paths);
   const wanted = names.length === 0 ? TOOL_NAMES : names.map(toolName);
   const ready = await prepareTools(wanted, { paths, progress: createProgress(process.stderr), signal });
   process.stdout.write(`${formatTools(ready)}\n`);

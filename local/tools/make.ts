@@ -29,9 +29,10 @@ export async function makeTool(session: Session, tool: Tool): Promise<Made> {
   const go = await session.go();
   if (typeof go === "string") throw new Unavailable(`${downloaded}, and ${go}`);
   const entry = buildEntry(session, tool.build, go);
-  return inStaging(session, tool, `${tool.build.name} ${tool.build.version}`, "building", async (staging, task) => {
+  const way: Way = { source: "build", title: `${tool.build.name} ${tool.build.version}`, doing: "building" };
+  return inStaging(session, tool, way, async (staging, { update }) => {
     const { paths, env, signal, os, arch } = session;
-    const context = { sources: paths.toolSources, logs: paths.logs, env, signal, os, arch, update: task.update };
+    const context = { sources: paths.toolSources, logs: paths.logs, env, signal, os, arch, update };
     const [folder, file] = await buildTool(tool.build, staging, context);
     await checkVersion(session, tool, path.join(folder, file));
     return admit(folder, file, entry);
@@ -46,34 +47,34 @@ async function download(session: Session, tool: Tool): Promise<Made | string> {
   const reason = await cannotDownload(release, session.hosts);
   if (reason !== undefined) return reason;
   const host = new URL(session.hosts.urls[release.host]).host;
+  const way: Way = { source: "download", title: `${tool.name} ${tool.version}`, doing: `downloading from ${host}` };
   try {
-    return await inStaging(
-      session,
-      tool,
-      `${tool.name} ${tool.version}`,
-      `downloading from ${host}`,
-      async (staging, task) => {
-        const { hosts, arch, env, signal } = session;
-        const folder = path.join(staging, "out");
-        fs.mkdirSync(folder);
-        const file = await downloadRelease(release, folder, { hosts, arch, env, signal, update: task.update });
-        fs.chmodSync(path.join(folder, file), 0o755);
-        await checkVersion(session, tool, path.join(folder, file));
-        return admit(folder, file, entry);
-      },
-    );
+    return await inStaging(session, tool, way, async (staging, { update }) => {
+      const { hosts, arch, env, signal } = session;
+      const folder = path.join(staging, "out");
+      fs.mkdirSync(folder);
+      const file = await downloadRelease(release, folder, { hosts, arch, env, signal, update });
+      fs.chmodSync(path.join(folder, file), 0o755);
+      await checkVersion(session, tool, path.join(folder, file));
+      return admit(folder, file, entry);
+    });
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     return error.message;
   }
 }
 
-/** Runs one way of making a tool in a staging folder that is removed whatever happens. */
+interface Way {
+  readonly source: "download" | "build";
+  readonly title: string;
+  readonly doing: string;
+}
+
+/** Goes one way of making a tool, in a staging folder that is removed whatever happens. */
 async function inStaging(
   session: Session,
   tool: Tool,
-  title: string,
-  doing: string,
+  { source, title, doing }: Way,
   make: (staging: string, task: Task) => Promise<string>,
 ): Promise<Made> {
   const task = session.progress.task(title, doing);
@@ -86,7 +87,7 @@ async function inStaging(
     task.done(source === "build" ? "built" : "downloaded");
     return { file, source };
   } catch (error) {
-    const told = isDiskFull(error) ? diskFull(cache, `${doing} ${title}`) : (error as Error);
+    const told = isDiskFull(error) ? diskFull(cache, `${doing} ${title}`) : error;
     task.fail(session.signal?.aborted ? "stopped" : inShort(told));
     throw told;
   } finally {
@@ -104,6 +105,7 @@ async function checkVersion(session: Session, tool: Tool, file: string): Promise
 }
 
 /** The line of a task is short: a problem's path, limit and fix come with the error itself. */
-function inShort(error: Error): string {
-  return (error instanceof ProblemsError ? error.problems[0]?.value : error.message) ?? "failed";
+function inShort(error: unknown): string {
+  if (error instanceof ProblemsError) return error.problems[0]?.value ?? "failed";
+  return error instanceof Error ? error.message : String(error);
 }

@@ -6,7 +6,7 @@ import type { Problem } from "../../infra/problems";
 import { MINIMUM_GO } from "../../infra/versions";
 import { removeLeftovers } from "./cache";
 import { TOOL_NAMES, TOOLS, type Tool, type ToolName } from "./catalog";
-import { toolsError, Unavailable } from "./failures";
+import { explain, toolsError, Unavailable } from "./failures";
 import { makeTool } from "./make";
 import { findOnPath } from "./on-path";
 import { createSession, findCached, type Session, type ToolsOptions } from "./session";
@@ -41,6 +41,14 @@ export async function ensureTools<N extends ToolName>(
 
 /** As `ensureTools`, and tells where each tool came from and how long that took. */
 export async function prepareTools(names: readonly ToolName[], options: ToolsOptions): Promise<ReadyTool[]> {
+  try {
+    return await prepare(names, options);
+  } catch (error) {
+    throw options.signal?.aborted ? error : explain(error, options.paths.cache);
+  }
+}
+
+async function prepare(names: readonly ToolName[], options: ToolsOptions): Promise<ReadyTool[]> {
   const session = createSession(options);
   const tools = TOOL_NAMES.filter((name) => names.includes(name)).map((name) => TOOLS[name]);
   const ready = new Map<ToolName, ReadyTool>();

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Stands in for Go where a test is about what surrounds a build: the real one takes minutes and cannot be told to fail.
 # "Builds" a shell script that prints FAKE_GO_PRINTS whatever it is asked. FAKE_GO says how the build ends:
-#   ok | fail | offline | full (a real "no space left" from /dev/full) | hang (half a program is written by then)
+#   ok (once the file FAKE_GO_GATE exists, if one is named) | fail | offline | full (a real "no space left" from /dev/full) | hang (half a program is written by then)
 # Each build adds a line to FAKE_GO_LOG: environment, folder, arguments.
 case "$1" in
 version)
@@ -27,7 +27,7 @@ program() {
 
 case "${FAKE_GO:-ok}" in
 ok)
-  [ -n "$FAKE_GO_SECONDS" ] && sleep "$FAKE_GO_SECONDS"
+  while [ -n "$FAKE_GO_GATE" ] && [ ! -e "$FAKE_GO_GATE" ]; do sleep 0.05; done
   program >"$out"
   chmod +x "$out"
   ;;

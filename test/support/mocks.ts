@@ -142,10 +142,8 @@ export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
   return new Promise((resolve) => output.apply((value) => resolve(value)));
 }
 
-type Request = Parameters<MockMonitor["registerResource"]>[0] & RegisterRequest;
-
 /** What the mocked monitor is sent for each resource; its mocks are only told of a part. */
-interface RegisterRequest {
+interface Request {
   getType(): string;
   getName(): string;
   getParent(): string;
@@ -160,14 +158,14 @@ interface RegisterRequest {
 }
 
 function observe(onResource: (resource: Registered) => void): () => void {
-  const original = MockMonitor.prototype.registerResource;
-  MockMonitor.prototype.registerResource = function (this: MockMonitor, request: Request, callback) {
+  const { prototype } = MockMonitor;
+  const { registerResource } = Object.getOwnPropertyDescriptors(prototype);
+  const original = registerResource.value as MockMonitor["registerResource"];
+  prototype.registerResource = function (this: MockMonitor, request: Request, callback) {
     onResource(describe(request));
     return original.call(this, request, callback);
   };
-  return () => {
-    MockMonitor.prototype.registerResource = original;
-  };
+  return () => Object.defineProperty(prototype, "registerResource", registerResource);
 }
 
 function describe(request: Request): Registered {

@@ -117,12 +117,8 @@ describe("Tenant", () => {
   });
 
   it("has the reference function's limits as long as it has no function", async () => {
-    const [withNone, withReference] = await Promise.all([
-      create({ functions: [] }).then(({ resources }) =>
-        find(resources, "kubernetes:core/v1:LimitRange", "shop-limits"),
-      ),
-      create().then(({ resources }) => find(resources, "kubernetes:core/v1:LimitRange", "shop-limits")),
-    ]);
+    const withNone = find((await create({ functions: [] })).resources, "kubernetes:core/v1:LimitRange", "shop-limits");
+    const withReference = find((await create()).resources, "kubernetes:core/v1:LimitRange", "shop-limits");
     expect(withNone.inputs).toEqual(withReference.inputs);
   });
 

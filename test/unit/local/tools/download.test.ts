@@ -127,6 +127,16 @@ describe.runIf(process.platform === "linux")("a download", () => {
     expect(shop.told()).toContain(`${urls.kubernetes}${KUBECTL} broke off 2 times`);
   });
 
+  it("from a host that takes connections and serves nothing is not tried again", async () => {
+    publisher = await createPublisher((request) => request.socket.destroy());
+    const options = shop.options({ hosts: publisher.urls });
+    const ready = await prepareTools(["kube-apiserver", "kubectl", "etcd"], options);
+    expect(ready.map(({ source }) => source)).toEqual(["build", "build", "build"]);
+    // etcd comes first and from another publisher, which is the same server here.
+    expect(publisher.requests).toHaveLength(2);
+    expect(shop.told().match(/is out of reach/g)).toHaveLength(1);
+  });
+
   it("that is not there is built instead", async () => {
     const { urls } = await publish({});
     const [tool] = await prepareTools(["kubectl"], shop.options({ hosts: urls }));

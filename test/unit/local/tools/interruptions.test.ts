@@ -47,7 +47,7 @@ function run(names: string[], env: NodeJS.ProcessEnv, hosts: object = UNREACHABL
   child.stdout?.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
   const ended = new Promise<typeof output>((resolve) => child.on("close", () => resolve(output)));
-  return { child, ended };
+  return { child, output, ended };
 }
 
 describe("an interrupted build", () => {
@@ -90,13 +90,18 @@ describe("an interrupted build", () => {
 });
 
 it("two runs at once build once: the second waits, says so, and finds everything", async () => {
-  const env = { ...shop.env, FAKE_GO_SECONDS: "2" };
-  const [first, second] = await Promise.all([run(["etcd"], env).ended, run(["etcd"], env).ended]);
+  const gate = path.join(shop.folder, "gate");
+  const env = { ...shop.env, FAKE_GO_GATE: gate };
+  const builder = run(["etcd"], env);
+  await until(() => shop.builds().length === 1);
+  const waiter = run(["etcd"], env);
+  await until(() => waiter.output.stderr.includes("waiting for it"));
+  fs.writeFileSync(gate, "");
+  const [first, second] = await Promise.all([builder.ended, waiter.ended]);
   expect(shop.builds()).toHaveLength(1);
   const sources = [first, second].map(({ stdout }) => (JSON.parse(stdout) as { source: string }[])[0]?.source);
-  expect(sources.sort()).toEqual(["build", "cache"]);
-  const told = first.stderr + second.stderr;
-  expect(told.match(/another run is making tools ready: waiting for it \(process \d+\)/g)).toHaveLength(1);
+  expect(sources).toEqual(["build", "cache"]);
+  expect(second.stderr.match(/another run is making tools ready: waiting for it \(process \d+\)/g)).toHaveLength(1);
 });
 
 describe("a full disk", () => {
@@ -124,5 +129,16 @@ describe("a full disk", () => {
     expect(stderr).toMatch(message);
     expect(shop.builds()).toEqual([]);
     expect(stagingFolders()).toEqual([]);
+  });
+});
+
+describe("a cache that cannot be written", () => {
+  it("is one clear error that names the folder and how to move it", async () => {
+    fs.mkdirSync(path.dirname(shop.paths.cache), { recursive: true });
+    // A file in its place refuses also those whom no permission stops.
+    fs.writeFileSync(shop.paths.cache, "");
+    await expect(prepareTools(["etcd"], shop.options())).rejects.toThrow(
+      /\.local\/cache.*: cannot be written \(E\w+\): .*WASM_FUNCTIONS_CACHE/,
+    );
   });
 });

@@ -1,0 +1,32 @@
+/**
+ * When a node misses its leases, the node controller marks its pods as not ready. A kubelet that is back says that they
+ * are ready again; KWOK's own stages do so for new pods only, and such pods would stay unready for ever.
+ */
+export function renderReadyAgainStage(): object {
+  const ready = '.status.conditions.[] | select( .type == "Ready" ) | .status';
+  return {
+    apiVersion: "kwok.x-k8s.io/v1alpha1",
+    kind: "Stage",
+    metadata: { name: "pod-ready-again" },
+    spec: {
+      resourceRef: { apiGroup: "v1", kind: "Pod" },
+      selector: {
+        matchExpressions: [
+          { key: ".metadata.deletionTimestamp", operator: "DoesNotExist" },
+          { key: ".status.phase", operator: "In", values: ["Running"] },
+          { key: ready, operator: "In", values: ["False"] },
+        ],
+      },
+      // A kubelet looks at its pods about once in this time.
+      delay: { durationMilliseconds: 1000 },
+      next: {
+        statusTemplate: [
+          "conditions:",
+          "- type: Ready",
+          '  status: "True"',
+          "  lastTransitionTime: {{ Now | Quote }}",
+        ].join("\n"),
+      },
+    },
+  };
+}

@@ -1,0 +1,238 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
+
+/** One stack from its first `up` to its `down`; each test goes on from where the one before it ended. */
+const stack = new LocalStack();
+afterAll(() => stack.dispose());
+
+const FUNCTION = "serverless-function";
+const NAMESPACE = "shop";
+
+interface Deployment extends KubernetesObject {
+  readonly spec: { readonly replicas: number; readonly template: object };
+  readonly status: { readonly readyReplicas?: number };
+}
+
+const deployment = () => stack.get<Deployment>("deployment", FUNCTION, "-n", NAMESPACE);
+const pods = () => stack.get<KubernetesList>("pods", "-n", NAMESPACE);
+const podNames = async () => (await pods()).items.map((pod) => pod.metadata.name).sort();
+
+/** Every object that the stack owns, by kind and name, with the version at which the API server has it. */
+async function versions(): Promise<Record<string, string>> {
+  const kinds =
+    "deployments,services,hpa,pdb,configmaps,networkpolicies,resourcequotas,limitranges,serviceaccounts,secrets";
+  const list = await stack.get<KubernetesList<KubernetesObject & { kind: string }>>(kinds, "-n", NAMESPACE);
+  // Generation counts changes of the wish alone; where an object has none, its version stands for it.
+  return Object.fromEntries(
+    list.items
+      .filter((item) => item.metadata.name !== "kube-root-ca.crt")
+      .map((item) => [
+        `${item.kind} ${item.metadata.name}`,
+        String(item.metadata.generation ?? (item.kind === "ResourceQuota" ? "any" : item.metadata.resourceVersion)),
+      ]),
+  );
+}
+
+function functionConfig(changes: object): object[] {
+  return [{ name: FUNCTION, ...changes }];
+}
+
+describe("a stack's life on the embedded control plane", () => {
+  it("comes up with every pod ready and the autoscaler reading CPU", async () => {
+    const { stdout, stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/control plane: 10 simulated nodes 10 added/);
+    expect(stdout).toMatch(/serverless-function +shop +100\/100 +10 to 5000 +\d+% of 70%/);
+    expect((await deployment()).status.readyReplicas).toBe(100);
+    expect((await stack.get<KubernetesList>("nodes")).items).toHaveLength(10);
+  });
+
+  it("listens on loopback only", async () => {
+    const pids = new Set(stack.processes().map((process) => process.pid));
+    const sockets = [...pids].flatMap(listeningAddresses);
+    expect(pids.size).toBe(6);
+    expect(sockets.length).toBeGreaterThanOrEqual(7);
+    expect(new Set(sockets)).toEqual(new Set(["0100007F"]));
+  });
+
+  it("keeps out of the user's home", () => {
+    expect(stack.userHomeEntries()).toEqual([]);
+  });
+
+  it("changes nothing the second time", async () => {
+    const before = { versions: await versions(), pods: await podNames() };
+    const { stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/stack: 0 changes/);
+    expect(stderr).toMatch(/10 simulated nodes unchanged/);
+    expect({ versions: await versions(), pods: await podNames() }).toEqual(before);
+  });
+
+  it("previews nothing to change, with the plan's summary", async () => {
+    const { stderr } = await stack.ok("preview");
+    expect(stderr).toMatch(/preview: 0 changes/);
+    expect(stderr).toMatch(/Pods at the worst moment/);
+  });
+
+  it("leaves the replicas that the autoscaler chose when something else changes", async () => {
+    const threefold = JSON.stringify([
+      { op: "replace", path: "/spec/usages/0/usage/cpu/expression", value: 'Quantity("21m")' },
+    ]);
+    await stack.kubectl(["patch", "clusterresourceusage", "simulated-usage", "--type=json", "-p", threefold]);
+    const scaled = await eventually(120, "the autoscaler adds pods", deployment, (d) => d.spec.replicas >= 300);
+    const before = await versions();
+
+    stack.configure("functions", functionConfig({ rateLimit: { requestsPerSecond: 100, burst: 300 } }));
+    const { stderr } = await stack.ok("up");
+    const after = await deployment();
+    expect(after.spec.replicas).toBeGreaterThanOrEqual(scaled.spec.replicas);
+    expect(after.status.readyReplicas).toBe(after.spec.replicas);
+    // The function's own config has changed, so its pods are new; nothing else is.
+    expect(stderr).toMatch(/stack: .*1 updated/);
+    expect(after.spec.template).not.toEqual(scaled.spec.template);
+    const changed = Object.entries(await versions()).filter(([name, version]) => before[name] !== version);
+    expect(changed.map(([name]) => name.replace(/-[0-9a-f]{10}$/, "")).sort()).toEqual([
+      `ConfigMap ${FUNCTION}-config`,
+      `Deployment ${FUNCTION}`,
+      ...(changed.some(([name]) => name.startsWith("HorizontalPodAutoscaler"))
+        ? [`HorizontalPodAutoscaler ${FUNCTION}-hpa`]
+        : []),
+    ]);
+  });
+
+  it("rolls no pod when only bounds change", async () => {
+    const before = await podNames();
+    stack.configure(
+      "functions",
+      functionConfig({ rateLimit: { requestsPerSecond: 100, burst: 300 }, disruption: { maxUnavailable: "20%" } }),
+    );
+    const { stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/updated PodDisruptionBudget/);
+    expect(stderr).toMatch(/stack: 1 updated/);
+    expect(await podNames()).toEqual(before);
+  });
+
+  it("repairs what other hands changed, by refresh and up", async () => {
+    await stack.kubectl([
+      "-n",
+      NAMESPACE,
+      "patch",
+      "hpa",
+      `${FUNCTION}-hpa`,
+      "--type=merge",
+      "-p",
+      '{"spec":{"maxReplicas":4000}}',
+    ]);
+    await stack.kubectl(["-n", NAMESPACE, "delete", "pdb", FUNCTION]);
+    await stack.ok("refresh");
+    const { stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/created PodDisruptionBudget/);
+    expect(stderr).toMatch(/updated HorizontalPodAutoscaler/);
+    expect((await stack.get("hpa", `${FUNCTION}-hpa`, "-n", NAMESPACE)).spec["maxReplicas"]).toBe(5000);
+    expect((await stack.get("pdb", FUNCTION, "-n", NAMESPACE)).spec["maxUnavailable"]).toBe("20%");
+    expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+  });
+
+  it("recovers every process of the control plane after kill -9", async () => {
+    const before = stack.processes();
+    for (const { pid } of before) process.kill(pid, "SIGKILL");
+    expect((await stack.ok("status")).stdout).toMatch(/etcd +stopped/);
+    const { stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/stack: 0 changes/);
+    expect(
+      stack
+        .processes()
+        .map((p) => p.name)
+        .sort(),
+    ).toEqual(before.map((p) => p.name).sort());
+  });
+
+  it("recovers one killed process without touching the others", async () => {
+    const before = stack.processes();
+    const scheduler = before.find((process) => process.name === "kube-scheduler");
+    process.kill(scheduler!.pid, "SIGKILL");
+    const { stderr } = await stack.ok("up");
+    expect(stderr).toMatch(/control plane: /);
+    const after = stack.processes();
+    const kept = before.filter((old) => after.some((now) => now.pid === old.pid)).map((old) => old.name);
+    expect(kept.sort()).toEqual(
+      before
+        .map((p) => p.name)
+        .filter((name) => name !== "kube-scheduler")
+        .sort(),
+    );
+  });
+
+  it("goes on after the engine was killed in the middle of an update, with nothing lost", async () => {
+    const before = Object.keys(await versions()).sort();
+    stack.configure("functions", functionConfig({ image: "registry.example.com/serverless-function:1.1.0" }));
+    const update = stack.start("up");
+    await eventually(60, "the new pods start", replicaSets, (count) => count >= 3);
+    for (const { pid, name } of stack.processes())
+      if (name === "pulumi" || name.startsWith("pulumi-resource")) process.kill(pid, "SIGKILL");
+    update.child.kill("SIGKILL");
+    await update.outcome;
+
+    await stack.ok("up");
+    expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+    expect(
+      Object.keys(await versions())
+        .filter((name) => !name.startsWith("ConfigMap"))
+        .sort(),
+    ).toEqual(before.filter((name) => !name.startsWith("ConfigMap")));
+    expect(JSON.stringify((await deployment()).spec.template)).toContain("serverless-function:1.1.0");
+  });
+
+  it("stops cleanly on SIGINT and goes on from there", async () => {
+    stack.configure("functions", functionConfig({ image: "registry.example.com/serverless-function:1.2.0" }));
+    const update = stack.start("up");
+    await update.until(/stack: asking the engine/);
+    await eventually(60, "the new pods start", replicaSets, (count) => count >= 4);
+    update.child.kill("SIGINT");
+    const { code, stderr } = await update.outcome;
+    expect(stderr).toMatch(/Stopping: what is under way is finished first/);
+    expect(code).toBe(130);
+    await stack.ok("up");
+    expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+  });
+
+  it("lets only one of two commands work at a time", async () => {
+    const both = await Promise.all([stack.ok("up"), stack.ok("up")]);
+    expect(both.filter(({ stderr }) => stderr.includes("Waiting for another command on this stack"))).toHaveLength(1);
+    for (const { stderr } of both) expect(stderr).toMatch(/stack: 0 changes/);
+  });
+
+  it("leaves nothing when it goes down: no object, no process, no file", async () => {
+    const { stderr } = await stack.ok("down");
+    expect(stderr).toMatch(/stack: \d+ deleted/);
+    expect(stack.processes()).toEqual([]);
+    expect(stack.homeEntries()).toEqual([]);
+    expect(stack.userHomeEntries()).toEqual([]);
+  });
+
+  it("goes down again without complaint", async () => {
+    await stack.ok("down");
+    expect(stack.homeEntries()).toEqual([]);
+  });
+});
+
+async function replicaSets(): Promise<number> {
+  return (await stack.get<KubernetesList>("replicasets", "-n", NAMESPACE)).items.length;
+}
+
+/** Local addresses, in the kernel's hexadecimal, on which a process listens for TCP; IPv6 ones are longer. */
+function listeningAddresses(pid: number): string[] {
+  const inodes = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [];
+    }),
+  );
+  return ["tcp", "tcp6"].flatMap((family) =>
+    readFileSync(`/proc/${pid}/net/${family}`, "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === "0A" && inodes.has(fields[9] ?? ""))
+      .map((fields) => (fields[1] ?? "").split(":")[0] ?? ""),
+  );
+}

@@ -1,0 +1,135 @@
+import { createServer, type Server } from "node:net";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { LocalStack } from "../support/local-stack";
+
+/** Bad input through the commands, as a user meets it: one clear error, nothing started, nothing written. */
+const stack = new LocalStack();
+afterAll(() => stack.dispose());
+
+const localFile = readFileSync(join(stack.root, "Pulumi.local.yaml"), "utf8");
+afterEach(() => stack.writeStackFile(localFile));
+
+async function refused(command = "up", name = "local", env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { code, stderr } = await stack.run(command, name, env);
+  expect(code).toBe(1);
+  expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+  return stderr;
+}
+
+describe("a config that is not valid", () => {
+  afterEach(() => {
+    // Config and plan come before everything else: not even a folder is made.
+    expect(stack.homeEntries()).toEqual([]);
+    expect(stack.processes()).toEqual([]);
+  });
+
+  it("refuses malformed YAML with its place", async () => {
+    stack.writeStackFile("config:\n  wasm-functions:cluster: {kind: existing\n");
+    const error = await refused();
+    expect(error).toMatch(/The stack's file cannot be read:\n {2}- .*Pulumi\.local\.yaml: .*; correct the YAML/);
+  });
+
+  it("refuses a stack that does not exist and names those that do", async () => {
+    expect(await refused("up", "staging")).toContain(
+      "STACK: staging: Pulumi.staging.yaml does not exist; use one of dev, local, prod",
+    );
+  });
+
+  it("tells every problem of a config in one error", async () => {
+    stack.configure("gateway", { kind: "nginx" });
+    stack.configure("functions", [
+      { name: "checkout", image: "registry.example.com/checkout", scaling: { min: 20, max: 10, initial: 10 } },
+      { name: "checkout", resources: { requests: { memory: 32 } } },
+    ]);
+    const error = await refused();
+    for (const path of [
+      "gateway.kind",
+      "functions.checkout.image",
+      "functions.checkout.scaling.min",
+      "functions.checkout.resources.requests.memory",
+      "functions.checkout.name",
+    ]) {
+      expect(error).toContain(`  - ${path}: `);
+    }
+  });
+
+  it("refuses 5,000 replicas on one agent with every limit that they break", async () => {
+    stack.configure("cluster", {
+      kind: "existing",
+      embedded: "simulated-nodes",
+      kubeconfig: ".local/kubeconfig",
+      agents: 1,
+    });
+    const error = await refused();
+    expect(error).toContain("The plan cannot hold");
+    expect(error).toMatch(/1,023|1023/);
+    expect(error).toMatch(/add|agents/);
+  });
+
+  it("refuses a stack of the user's own without a backend", async () => {
+    const without = { PULUMI_BACKEND_URL: "", PULUMI_CONFIG_PASSPHRASE: "", PULUMI_CONFIG_PASSPHRASE_FILE: "" };
+    const { code, stderr } = await stack.run("refresh", "nowhere", without);
+    expect(code).toBe(1);
+    expect(stderr).toContain("Pulumi.nowhere.yaml does not exist");
+  });
+});
+
+describe("a cluster that is not there", () => {
+  it("refuses a kubeconfig that points nowhere, before the engine is asked", async () => {
+    stack.writeStackFile(
+      "config:\n  wasm-functions:cluster:\n    kind: existing\n    kubeconfig: nowhere/kubeconfig\n",
+      "elsewhere",
+    );
+    const backend = { PULUMI_BACKEND_URL: `file://${stack.root}`, PULUMI_CONFIG_PASSPHRASE: "for this test" };
+    const error = await refused("up", "elsewhere", backend);
+    expect(error).toContain("The cluster cannot be reached:\n  - cluster.kubeconfig: ");
+    expect(error).toContain(join(stack.root, "nowhere/kubeconfig"));
+    expect(existsSync(join(stack.root, ".pulumi"))).toBe(false);
+  });
+
+  it("refuses to work without the user's backend, naming each thing that is missing", async () => {
+    const without = { PULUMI_BACKEND_URL: "", PULUMI_CONFIG_PASSPHRASE: "", PULUMI_CONFIG_PASSPHRASE_FILE: "" };
+    const error = await refused("preview", "prod", without);
+    expect(error).toContain("PULUMI_BACKEND_URL: not set: ");
+    expect(error).toContain("PULUMI_CONFIG_PASSPHRASE: not set: ");
+  });
+
+  it.each(["dev", "prod"])("previews %s all the same, and changes neither its file nor its backend", async (name) => {
+    const file = join(stack.root, `Pulumi.${name}.yaml`);
+    const before = readFileSync(file, "utf8");
+    const backend = join(stack.root, `backend-${name}`);
+    const env = { PULUMI_BACKEND_URL: `file://${backend}?create_dir=true`, PULUMI_CONFIG_PASSPHRASE: "for this test" };
+    const { stderr } = await stack.ok("preview", name, env);
+    expect(stderr).toMatch(/preview: would be \d+ created/);
+    expect(stderr).toContain("+  Deployment serverless-function");
+    expect(readFileSync(file, "utf8")).toBe(before);
+    expect(existsSync(join(backend, ".pulumi", "stacks"))).toBe(false);
+  });
+});
+
+describe("a port that another program has taken", () => {
+  let server: Server | undefined;
+  afterAll(() => server?.close());
+
+  it("is refused with its number, and what was there goes on once it is free", async () => {
+    await stack.ok("up");
+    const ports = JSON.parse(readFileSync(join(stack.paths.state, "control-plane", "ports.json"), "utf8")) as Record<
+      string,
+      number
+    >;
+    const scheduler = stack.processes().find((process) => process.name === "kube-scheduler");
+    process.kill(scheduler!.pid, "SIGKILL");
+    server = createServer();
+    await new Promise<void>((ready) => server?.listen(ports["kubeScheduler"], "127.0.0.1", ready));
+
+    const error = await refused();
+    expect(error).toContain(`kubeScheduler: ${ports["kubeScheduler"]}: another program listens on this port`);
+    await new Promise((closed) => server?.close(closed));
+    server = undefined;
+    expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+    await stack.ok("down");
+    expect(stack.processes()).toEqual([]);
+  });
+});

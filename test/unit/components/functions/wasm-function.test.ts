@@ -1,0 +1,410 @@
+import { describe, expect, it } from "vitest";
+import { WasmFunction, type WasmFunctionArgs } from "../../../../components/functions/wasm-function";
+import { parseConfig, type FunctionConfig } from "../../../../infra/config";
+import { find, names, register, RESOURCE_VERSION, secret, valueOf } from "../../../support/mocks";
+
+const SELECTOR = {
+  "app.kubernetes.io/name": "checkout",
+  "app.kubernetes.io/component": "function",
+  "app.kubernetes.io/part-of": "wasm-functions",
+};
+const LABELS = {
+  ...SELECTOR,
+  "app.kubernetes.io/managed-by": "pulumi",
+  "app.kubernetes.io/version": "1.4.2",
+  environment: "test",
+  "wasm-functions.dev/tenant": "shop",
+};
+const metadata = (name: string) => ({ name, namespace: "shop", labels: LABELS });
+
+const DATABASE = { addresses: ["198.51.100.10/32", "198.51.100.11/32"], port: 6432 };
+const URL = "postgres://shop:geheim@198.51.100.10:6432/shop";
+
+function functionConfig(overrides: object = {}): FunctionConfig {
+  return parseConfig({
+    cluster: { kind: "existing", kubeconfig: "kubeconfig" },
+    functions: [{ name: "checkout", image: "registry.example.com/shop/checkout:1.4.2", ...overrides }],
+  }).functions[0]!;
+}
+
+function create(overrides: object = {}, args: Partial<WasmFunctionArgs> = {}) {
+  return register(
+    () =>
+      new WasmFunction("checkout", {
+        fn: functionConfig(overrides),
+        environment: "test",
+        namespace: "shop",
+        serviceAccountName: "functions",
+        runtimeClassName: "wasmedge",
+        priorityClassName: "wasm-function",
+        gateway: { namespace: "gateway", name: "traefik" },
+        lostNodeToleration: { notReady: 10, unreachable: 20 },
+        secondsToMax: 126,
+        ...args,
+      }),
+  );
+}
+
+type Created = Awaited<ReturnType<typeof create>>;
+
+const DEPLOYMENT = ["kubernetes:apps/v1:Deployment", "checkout"] as const;
+
+function podTemplate({ resources }: Created) {
+  const { spec } = find(resources, ...DEPLOYMENT).inputs as { spec: { template: PodTemplate } };
+  return spec.template;
+}
+
+interface PodTemplate {
+  metadata: { annotations: Record<string, string> };
+  spec: { containers: [{ volumeMounts: unknown }]; volumes: unknown; imagePullSecrets?: unknown };
+}
+
+function configMap({ resources }: Created) {
+  const found = resources.filter((resource) => resource.type === "kubernetes:core/v1:ConfigMap");
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
+describe("WasmFunction", () => {
+  it("is a Deployment with config, Service, autoscaler, disruption budget and a way in", async () => {
+    const created = await create();
+    expect(names(created.resources)).toEqual([
+      "kubernetes:apps/v1:Deployment checkout",
+      "kubernetes:autoscaling/v2:HorizontalPodAutoscaler checkout-hpa",
+      `kubernetes:core/v1:ConfigMap ${configMap(created).name}`,
+      "kubernetes:core/v1:Service checkout",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy checkout-from-gateway",
+      "kubernetes:policy/v1:PodDisruptionBudget checkout",
+      "wasm-functions:functions:WasmFunction checkout",
+    ]);
+    const { result } = created;
+    expect({
+      namespace: await valueOf(result.namespace),
+      serviceName: await valueOf(result.serviceName),
+      url: await valueOf(result.url),
+      deploymentName: await valueOf(result.deploymentName),
+      autoscalerName: await valueOf(result.autoscalerName),
+      image: await valueOf(result.image),
+    }).toEqual({
+      namespace: "shop",
+      serviceName: "checkout",
+      url: "http://checkout.shop.svc.cluster.local",
+      deploymentName: "checkout",
+      autoscalerName: "checkout-hpa",
+      image: "registry.example.com/shop/checkout:1.4.2",
+    });
+  });
+
+  it("runs restricted pods that drain by HTTP, tolerate a lost node briefly and spread over agents", async () => {
+    const created = await create();
+    expect(find(created.resources, ...DEPLOYMENT).inputs).toEqual({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: metadata("checkout"),
+      spec: {
+        replicas: 100,
+        selector: { matchLabels: SELECTOR },
+        strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 } },
+        progressDeadlineSeconds: 300,
+        revisionHistoryLimit: 5,
+        template: {
+          metadata: { labels: LABELS, annotations: {} },
+          spec: {
+            runtimeClassName: "wasmedge",
+            priorityClassName: "wasm-function",
+            serviceAccountName: "functions",
+            automountServiceAccountToken: false,
+            enableServiceLinks: false,
+            terminationGracePeriodSeconds: 40,
+            securityContext: {
+              runAsNonRoot: true,
+              runAsUser: 65532,
+              runAsGroup: 65532,
+              fsGroup: 65532,
+              seccompProfile: { type: "RuntimeDefault" },
+            },
+            tolerations: [
+              { key: "node.kubernetes.io/not-ready", operator: "Exists", effect: "NoExecute", tolerationSeconds: 10 },
+              { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute", tolerationSeconds: 20 },
+            ],
+            topologySpreadConstraints: [
+              {
+                maxSkew: 1,
+                topologyKey: "kubernetes.io/hostname",
+                whenUnsatisfiable: "ScheduleAnyway",
+                labelSelector: { matchLabels: SELECTOR },
+                matchLabelKeys: ["pod-template-hash"],
+              },
+            ],
+            containers: [
+              {
+                name: "function",
+                image: "registry.example.com/shop/checkout:1.4.2",
+                imagePullPolicy: "IfNotPresent",
+                ports: [
+                  { name: "http", containerPort: 8080, protocol: "TCP" },
+                  { name: "drain", containerPort: 8081, protocol: "TCP" },
+                ],
+                startupProbe: {
+                  httpGet: { path: "/healthz", port: "http" },
+                  periodSeconds: 1,
+                  timeoutSeconds: 2,
+                  failureThreshold: 60,
+                },
+                livenessProbe: {
+                  httpGet: { path: "/healthz", port: "http" },
+                  periodSeconds: 10,
+                  timeoutSeconds: 5,
+                  failureThreshold: 3,
+                },
+                readinessProbe: {
+                  httpGet: { path: "/readyz", port: "http" },
+                  periodSeconds: 3,
+                  timeoutSeconds: 2,
+                  failureThreshold: 2,
+                },
+                lifecycle: { preStop: { httpGet: { path: "/drain", port: "drain" } } },
+                resources: {
+                  requests: { cpu: "10m", memory: "32Mi", "ephemeral-storage": "8Mi" },
+                  limits: { cpu: "100m", memory: "64Mi", "ephemeral-storage": "16Mi" },
+                },
+                securityContext: {
+                  allowPrivilegeEscalation: false,
+                  capabilities: { drop: ["ALL"] },
+                  privileged: false,
+                  readOnlyRootFilesystem: true,
+                  runAsNonRoot: true,
+                },
+                volumeMounts: [{ name: "config", mountPath: "/etc/wasm-function", readOnly: true }],
+              },
+            ],
+            volumes: [
+              {
+                name: "config",
+                configMap: { name: configMap(created).name, items: [{ key: "config.yaml", path: "config.yaml" }] },
+              },
+            ],
+          },
+        },
+      },
+    });
+  });
+
+  it("leaves the replica count to the autoscaler after the first creation, and gives a rollout its time", async () => {
+    const { resources } = await create({}, { secondsToMax: 126.4 });
+    expect(find(resources, ...DEPLOYMENT).options).toEqual({
+      ignoreChanges: ["spec.replicas"],
+      customTimeouts: { create: "680s", update: "680s", delete: "600s" },
+    });
+  });
+
+  it("never gives a rollout less than the API takes to call it failed", async () => {
+    const { resources } = await create({}, { secondsToMax: 1 });
+    expect(find(resources, ...DEPLOYMENT).options.customTimeouts?.update).toBe("600s");
+  });
+
+  it("gives a pod time to be forgotten and to finish its longest request", async () => {
+    const created = await create({ requestTimeout: "10s", drain: { propagation: "2500ms" } });
+    expect(podTemplate(created).spec).toMatchObject({ terminationGracePeriodSeconds: 18 });
+  });
+
+  it("is configured by an immutable file, named by its content", async () => {
+    const created = await create();
+    const { name, inputs } = configMap(created);
+    expect(name).toMatch(/^checkout-config-[0-9a-f]{10}$/);
+    expect(inputs).toEqual({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: metadata(name),
+      immutable: true,
+      data: {
+        "config.yaml": [
+          "server:",
+          "  port: 8080",
+          '  host: "0.0.0.0"',
+          '  timeout: "30s"',
+          "function:",
+          "  max_concurrent_requests: 1000",
+          '  request_timeout: "30s"',
+          "rate_limit:",
+          "  requests_per_second: 100",
+          "  burst_size: 200",
+          "health:",
+          '  liveness_path: "/healthz"',
+          '  readiness_path: "/readyz"',
+          "drain:",
+          '  path: "/drain"',
+          "  port: 8081",
+          '  propagation: "5s"',
+          "",
+        ].join("\n"),
+      },
+    });
+  });
+
+  it("rolls the pods when its config changes, and not when the autoscaler's does", async () => {
+    const before = configMap(await create());
+    const reconfigured = configMap(await create({ maxConcurrentRequests: 500 }));
+    const rescaled = configMap(await create({ scaling: { max: 200 } }));
+    expect(reconfigured.name).not.toBe(before.name);
+    expect(rescaled.name).toBe(before.name);
+  });
+
+  it("publishes its http port alone, and waits for the Deployment instead of the Service", async () => {
+    const { resources } = await create();
+    expect(find(resources, "kubernetes:core/v1:Service", "checkout").inputs).toEqual({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { ...metadata("checkout"), annotations: { "pulumi.com/skipAwait": "true" } },
+      spec: {
+        type: "ClusterIP",
+        selector: SELECTOR,
+        ports: [{ name: "http", protocol: "TCP", port: 80, targetPort: "http" }],
+      },
+    });
+    expect(JSON.stringify(find(resources, ...DEPLOYMENT).inputs)).not.toContain("skipAwait");
+  });
+
+  it("scales on CPU, up and down by whichever policy allows more", async () => {
+    const { resources } = await create();
+    expect(find(resources, "kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "checkout-hpa").inputs).toEqual({
+      apiVersion: "autoscaling/v2",
+      kind: "HorizontalPodAutoscaler",
+      metadata: metadata("checkout-hpa"),
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "checkout" },
+        minReplicas: 10,
+        maxReplicas: 5000,
+        metrics: [
+          { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } } },
+        ],
+        behavior: {
+          scaleUp: {
+            stabilizationWindowSeconds: 0,
+            selectPolicy: "Max",
+            policies: [
+              { type: "Percent", value: 900, periodSeconds: 15 },
+              { type: "Pods", value: 1000, periodSeconds: 15 },
+            ],
+          },
+          scaleDown: {
+            stabilizationWindowSeconds: 120,
+            selectPolicy: "Max",
+            policies: [
+              { type: "Percent", value: 10, periodSeconds: 15 },
+              { type: "Pods", value: 1, periodSeconds: 15 },
+            ],
+          },
+        },
+      },
+    });
+  });
+
+  it("gives way to a node drain, and to the eviction of broken pods", async () => {
+    const { resources } = await create({ disruption: { maxUnavailable: 3 } });
+    expect(find(resources, "kubernetes:policy/v1:PodDisruptionBudget", "checkout").inputs).toEqual({
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: metadata("checkout"),
+      spec: { maxUnavailable: 3, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: SELECTOR } },
+    });
+  });
+
+  it("is reached from the gateway's pods alone, on its http port", async () => {
+    const { resources } = await create({ server: { port: 9090 } });
+    expect(find(resources, "kubernetes:networking.k8s.io/v1:NetworkPolicy", "checkout-from-gateway").inputs).toEqual({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: metadata("checkout-from-gateway"),
+      spec: {
+        podSelector: { matchLabels: SELECTOR },
+        policyTypes: ["Ingress"],
+        ingress: [
+          {
+            from: [
+              {
+                namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "gateway" } },
+                podSelector: { matchLabels: { "app.kubernetes.io/name": "traefik" } },
+              },
+            ],
+            ports: [{ protocol: "TCP", port: 9090 }],
+          },
+        ],
+      },
+    });
+  });
+
+  it("pulls its image with the tenant's secret, where there is one", async () => {
+    const created = await create({}, { pullSecretName: "registry-pull" });
+    expect(podTemplate(created).spec.imagePullSecrets).toEqual([{ name: "registry-pull" }]);
+  });
+
+  it("carries the start of the digest as version of an image without tag", async () => {
+    const digest = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+    const { resources } = await create({ image: `registry.example.com/shop/checkout@sha256:${digest}` });
+    expect(find(resources, "kubernetes:core/v1:Service", "checkout").inputs["metadata"]).toMatchObject({
+      labels: { "app.kubernetes.io/version": "5f70bf18a086" },
+    });
+  });
+});
+
+describe("WasmFunction with a database", () => {
+  it("reaches its addresses and nothing else", async () => {
+    const { resources } = await create({ database: DATABASE });
+    expect(find(resources, "kubernetes:networking.k8s.io/v1:NetworkPolicy", "checkout-to-database").inputs).toEqual({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: metadata("checkout-to-database"),
+      spec: {
+        podSelector: { matchLabels: SELECTOR },
+        policyTypes: ["Egress"],
+        egress: [
+          {
+            to: [{ ipBlock: { cidr: "198.51.100.10/32" } }, { ipBlock: { cidr: "198.51.100.11/32" } }],
+            ports: [{ protocol: "TCP", port: 6432 }],
+          },
+        ],
+      },
+    });
+  });
+
+  it("gets the connection as a file from a secret, whose rotation rolls the pods", async () => {
+    const created = await create({ database: DATABASE }, { databaseUrl: URL });
+    expect(find(created.resources, "kubernetes:core/v1:Secret", "checkout-database").inputs).toEqual({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: metadata("checkout-database"),
+      type: "Opaque",
+      stringData: secret({ url: URL }),
+    });
+    const template = podTemplate(created);
+    expect(template.metadata.annotations).toEqual({ "wasm-functions.dev/database-secret-version": RESOURCE_VERSION });
+    expect(template.spec.containers[0].volumeMounts).toEqual([
+      { name: "config", mountPath: "/etc/wasm-function", readOnly: true },
+      { name: "database", mountPath: "/run/secrets/database", readOnly: true },
+    ]);
+    expect(template.spec.volumes).toContainEqual({
+      name: "database",
+      secret: { secretName: "checkout-database", items: [{ key: "url", path: "url" }], defaultMode: 0o440 },
+    });
+    expect(configMap(created).inputs["data"]).toEqual({
+      "config.yaml": expect.stringContaining('database:\n  url_file: "/run/secrets/database/url"\n') as string,
+    });
+  });
+
+  it("tells the connection to no object but the secret", async () => {
+    const { resources } = await create({ database: DATABASE }, { databaseUrl: URL });
+    const others = resources.filter((resource) => resource.type !== "kubernetes:core/v1:Secret");
+    expect(JSON.stringify(others)).not.toContain("geheim");
+  });
+
+  it("mounts a secret that someone else makes, and makes none", async () => {
+    const created = await create({ database: { ...DATABASE, secretName: "vault-checkout" } });
+    expect(created.resources.filter((resource) => resource.type === "kubernetes:core/v1:Secret")).toEqual([]);
+    expect(podTemplate(created).spec.volumes).toContainEqual({
+      name: "database",
+      secret: { secretName: "vault-checkout", items: [{ key: "url", path: "url" }], defaultMode: 0o440 },
+    });
+    expect(podTemplate(created).metadata.annotations).toEqual({});
+  });
+});
