@@ -23,6 +23,12 @@ export function readable<T>(step: () => T): T {
   try {
     return step();
   } catch (error) {
-    throw error instanceof ProblemsError ? new pulumi.RunError(error.message) : error;
+    throw error instanceof ProblemsError ? withoutStack(new pulumi.RunError(error.message)) : error;
   }
+}
+
+/** The SDK's runner colours a stack trace with a pattern that takes Node 20 half a minute on this one. */
+function withoutStack(error: Error): Error {
+  delete error.stack;
+  return error;
 }

@@ -40,6 +40,10 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     child.stdout?.on("data", (chunk: Buffer) => (stdout.push(chunk), all.push(chunk)));
     child.stderr?.on("data", (chunk: Buffer) => all.push(chunk));
     child.on("error", (error) => reject(new CommandError(label, "", `could not run: ${error.message}`)));
+    // What an ended command has started itself may hold its output open for as long as it likes.
+    child.on("exit", (_, killedBy) => {
+      if (killedBy) setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 100);
+    });
     child.on("close", (code, killedBy) => {
       if (code === 0) resolve(Buffer.concat(stdout).toString());
       else

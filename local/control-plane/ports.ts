@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { ProblemsError } from "../../infra/problems";
-import { writeFileAtomic } from "../files";
+import { readIfExists, writeFileAtomic } from "../files";
 
 /** Everything that listens, always on loopback. */
 export const PORT_NAMES = [
@@ -24,9 +23,11 @@ const LAST_PORT = 32_000;
 /**
  * The ports of this cluster: chosen once from those that are free, then kept, since the kubeconfig and the
  * certificates' address carry them.
+ *
+ * @throws ProblemsError when the file in which they are kept holds something else
  */
 export async function choosePorts(file: string): Promise<Ports> {
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Record<PortName, number>>) : {};
+  const kept = readPorts(file);
   const ports: Partial<Record<PortName, number>> = {};
   for (const name of PORT_NAMES) {
     ports[name] = kept[name] ?? (await freePort(new Set([...Object.values(kept), ...Object.values(ports)])));
@@ -46,9 +47,34 @@ export async function assertFree(ports: Ports, names: readonly PortName[], file:
       path: `${file}: ${name}`,
       value: String(ports[name]),
       limit: "another program listens on this port",
-      fix: `stop it (ss -ltnp 'sport = :${ports[name]}' names it), or run make down, after which make up chooses new ports`,
+      fix: `stop it (ss -ltnp 'sport = :${ports[name]}' names it), or delete the file, and make up chooses new ports`,
     })),
   );
+}
+
+function readPorts(file: string): Partial<Ports> {
+  const text = readIfExists(file);
+  if (text === undefined) return {};
+  const kept = parseJson(text);
+  const isPort = (value: unknown) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
+  if (typeof kept === "object" && kept !== null && !Array.isArray(kept) && Object.values(kept).every(isPort))
+    return kept;
+  throw new ProblemsError("The control plane cannot start", [
+    {
+      path: file,
+      value: "its content",
+      limit: "is not one port number for each process",
+      fix: "delete it, and make up chooses new ports",
+    },
+  ]);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 async function freePort(used: ReadonlySet<number>): Promise<number> {

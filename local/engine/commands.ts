@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -66,7 +66,7 @@ export async function preview(session: Session, stackName: string): Promise<void
         scratch,
       );
       if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
-      await installProvider(paths, stack);
+      await installProvider(paths);
       await runUpdate("preview", stack, state, session);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
@@ -89,15 +89,13 @@ export async function down(session: Session, stackName: string): Promise<void> {
   const file = readStackFile(session.paths.root, stackName);
   if (file.config.platform.protect) await confirm(session, stackName);
   await locked(session, file, async () => {
+    const disposable = isDisposable(file.config);
     const running = controlPlaneStatus(session.paths).some((process) => process.running);
-    if (!isDisposable(file.config)) {
+    if (running || !disposable) {
       await prepare(session, file);
       await operate("destroy", session, file);
-    } else if (running) {
-      await prepare(session, file);
-      await operate("destroy", session, file);
-      await removeDisposable(session);
-    } else await removeDisposable(session);
+    }
+    if (disposable) await removeDisposable(session);
   });
 }
 
@@ -173,19 +171,30 @@ async function operate(
     session.paths,
     countedProgram(() => state),
   );
-  await installProvider(session.paths, stack);
+  await installProvider(session.paths);
   // A killed command leaves its engine's lock; ours says that no other command runs.
   if (isDisposable(file.config) && hasDeadLock(session.paths, file.stack)) await stack.cancel();
+  // Whoever asked for it has typed the stack's name.
+  if (operation === "destroy" && file.config.platform.protect) await unprotect(session.paths, stack);
   await runUpdate(operation, stack, state, session);
   if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
   return state;
 }
 
+async function unprotect(paths: Paths, { name, workspace }: Stack): Promise<void> {
+  await run(join(paths.bin, "pulumi"), ["state", "unprotect", "--all", "--yes", "--stack", name], {
+    cwd: workspace.workDir,
+    env: { ...process.env, ...workspace.envVars },
+    timeout: 120_000,
+  });
+}
+
 /** Into the engine's own plugin folder, so that it finds exactly this one and does not look for a newer. */
-async function installProvider(paths: Paths, stack: Stack): Promise<void> {
+async function installProvider(paths: Paths): Promise<void> {
   const version = TOOL_VERSIONS["pulumi-resource-kubernetes"];
-  const plugins = await stack.workspace.listPlugins().catch(() => []);
-  if (plugins.some((plugin) => plugin.name === "kubernetes" && plugin.version?.toString() === version)) return;
+  const plugin = join(paths.pulumiHome, "plugins", `resource-kubernetes-v${version}`);
+  // The engine marks an installation that was broken off, by a file beside it.
+  if (existsSync(plugin) && !existsSync(`${plugin}.partial`)) return;
   const file = join(paths.bin, "pulumi-resource-kubernetes");
   await run(join(paths.bin, "pulumi"), ["plugin", "install", "resource", "kubernetes", version, "--file", file], {
     env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
@@ -259,15 +268,17 @@ async function removeDisposable({ paths, progress }: Session): Promise<void> {
 async function confirm({ print }: Session, stackName: string): Promise<void> {
   print(`Stack ${stackName} is protected. What it made will be deleted, with the tenants' functions.`);
   const lines = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await lines.question(`Type the stack's name to go on: `).finally(() => lines.close());
-  if (answer.trim() !== stackName) {
-    throw new ProblemsError("Nothing was deleted", [
-      {
-        path: "STACK",
-        value: answer.trim() || "no answer",
-        limit: `is not ${stackName}`,
-        fix: "run it again and type the stack's name",
-      },
-    ]);
-  }
+  // Without anybody to answer the input just ends, and a question would wait for ever.
+  const ended = new Promise<string>((answer) => lines.once("close", () => answer("")));
+  const answer = await Promise.race([lines.question("Type the stack's name to go on: "), ended]);
+  lines.close();
+  if (answer.trim() === stackName) return;
+  throw new ProblemsError("Nothing was deleted", [
+    {
+      path: "STACK",
+      value: answer.trim() || "no answer",
+      limit: `is not ${stackName}`,
+      fix: "run it again and type the stack's name",
+    },
+  ]);
 }

@@ -10,9 +10,10 @@ export interface Failure {
 export class UpdateState {
   private readonly running = new Map<string, string>();
   private readonly finished = new Set<string>();
+  private readonly counted = new Set<string>();
   private readonly errors = new Map<string, string[]>();
   private readonly counts = new Map<OpType, number>();
-  private lastStatus = "";
+  private latest = { urn: "", text: "" };
   readonly warnings: string[] = [];
   /** Resources that the program has registered; the engine alone learns of them one by one. */
   registered = 0;
@@ -38,8 +39,8 @@ export class UpdateState {
 
   /** What is being waited for, with the latest word of it. */
   get current(): string {
-    const first = [...this.running.values()][0] ?? "";
-    return this.lastStatus === "" ? first : `${first}: ${this.lastStatus}`;
+    const speaker = this.running.get(this.latest.urn);
+    return speaker === undefined ? ([...this.running.values()][0] ?? "") : `${speaker}: ${this.latest.text}`;
   }
 
   /** Changes by kind; what stayed the same is not among them. */
@@ -56,9 +57,11 @@ export class UpdateState {
 
   private finish(urn: string, op: OpType, type: string): string | undefined {
     this.running.delete(urn);
-    this.lastStatus = "";
     if (isShown(type)) this.finished.add(urn);
-    if (!(op in VERBS) || !isShown(type)) return undefined;
+    // In a preview the engine reports a component once more when its outputs are known.
+    const step = `${op} ${urn}`;
+    if (!(op in VERBS) || !isShown(type) || this.counted.has(step)) return undefined;
+    this.counted.add(step);
     this.counts.set(op, (this.counts.get(op) ?? 0) + 1);
     return `${VERBS[op as keyof typeof VERBS]} ${label(urn)}`;
   }
@@ -73,7 +76,7 @@ export class UpdateState {
     const text = plain(diagnostic.message);
     if (text === "") return;
     const urn = diagnostic.urn ?? "";
-    if (diagnostic.ephemeral || diagnostic.severity === "info") this.lastStatus = text.split("\n")[0] ?? "";
+    if (diagnostic.ephemeral || diagnostic.severity === "info") this.latest = { urn, text: text.split("\n")[0] ?? "" };
     else if (diagnostic.severity === "warning")
       this.warnings.push(urn.includes("pulumi:pulumi:Stack") || urn === "" ? text : `${label(urn)}: ${text}`);
     else if (diagnostic.severity === "error" && !isSummary(text))
@@ -82,7 +85,9 @@ export class UpdateState {
 
   private addError(urn: string, text: string): void {
     const reasons = this.errors.get(urn) ?? [];
-    if (!reasons.includes(text)) this.errors.set(urn, [...reasons, text]);
+    // What a program throws is logged where it is thrown, and once more, bare, as what ended the program.
+    const known = urn === "" ? [...this.errors.values()].flat() : reasons;
+    if (!known.some((reason) => bare(reason) === bare(text))) this.errors.set(urn, [...reasons, text]);
   }
 }
 
@@ -111,6 +116,11 @@ export function label(urn: string): string {
 /** Without the engine's colour marks. */
 export function plain(message: string): string {
   return message.replace(/<\{%.*?%\}>/g, "").trim();
+}
+
+/** A thrown error's message, without its class before it and its stack after it. */
+function bare(text: string): string {
+  return text.replace(/^Unhandled exception: (?:\w*Error: )?/, "").replace(/(?:\n\s+at .+)+$/, "");
 }
 
 /** The engine's own closing words add nothing to the failures before them. */

@@ -1,6 +1,10 @@
 /** What usually helps, by what the reason says; the first match counts. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [
+    /ImagePullBackOff|ErrImagePull|pull access denied/i,
+    "the node cannot pull the image: check its reference and pullCredentials",
+  ],
+  [
     /connection refused|unreachable|no route to host|i\/o timeout/i,
     "the cluster does not answer: make status shows what runs, make up starts what does not",
   ],
@@ -11,10 +15,6 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /violates PodSecurity/i,
     "the pod breaks the restricted Pod Security level of its namespace: the message names the fields",
-  ],
-  [
-    /ImagePullBackOff|ErrImagePull|pull access denied/i,
-    "the node cannot pull the image: check its reference and pullCredentials",
   ],
   [/CrashLoopBackOff/i, "the function ends again and again: its log says why (kubectl logs)"],
   [/Insufficient (cpu|memory)|Too many pods/i, "no agent has room: more runs in the cluster than the plan knows of"],

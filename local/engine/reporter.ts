@@ -24,7 +24,7 @@ export function createReporter(operation: Operation, state: UpdateState, progres
   return {
     onEvent(event) {
       const change = state.add(event);
-      if (operation === "preview") showPlanned(event, progress);
+      if (operation === "preview") showPlanned(event, change !== undefined, progress);
       else if (change !== undefined && !progress.live) progress.note(`  ${change}`);
       task.update(bar(state));
     },
@@ -66,10 +66,10 @@ const SIGNS: Partial<Record<OpType, string>> = {
 };
 
 /** Each planned change with the properties that differ, and what the program itself has to say about its plan. */
-function showPlanned(event: EngineEvent, progress: Progress): void {
+function showPlanned(event: EngineEvent, isChange: boolean, progress: Progress): void {
   const planned = event.resOutputsEvent?.metadata;
   const sign = planned && SIGNS[planned.op];
-  if (planned && sign !== undefined && !/^pulumi:(pulumi:Stack|providers:)/.test(planned.type)) {
+  if (isChange && planned && sign !== undefined) {
     const fields = Object.keys(planned.detailedDiff ?? {});
     progress.note(`  ${sign.padEnd(2)} ${label(planned.urn)}${fields.length > 0 ? ` [${fields.join(", ")}]` : ""}`);
   }

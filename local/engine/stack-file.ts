@@ -32,7 +32,7 @@ export interface StackSettings {
 export function readStackFile(root: string, stack: string): StackFile {
   const path = join(root, `Pulumi.${stack}.yaml`);
   if (!existsSync(path)) throw new ProblemsError("There is no such stack", [unknownStack(root, stack)]);
-  const settings = parseYaml(path, readIfExists(path) ?? "");
+  const settings = withNamespaces(parseYaml(path, readIfExists(path) ?? ""));
   const raw: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(settings.config ?? {})) {
     if (key.startsWith(`${PROJECT}:`)) raw[key.slice(PROJECT.length + 1)] = value;
@@ -45,17 +45,25 @@ export function isDisposable(config: StackConfig): boolean {
   return config.cluster.kind === "existing" && config.cluster.embedded !== undefined;
 }
 
+/** A key without a namespace is the project's: so the engine takes it. */
+function withNamespaces(settings: StackSettings): StackSettings {
+  const entries = Object.entries(settings.config ?? {});
+  const config = entries.map(([key, value]) => [key.includes(":") ? key : `${PROJECT}:${key}`, value]);
+  return { ...settings, config: Object.fromEntries(config) as Record<string, unknown> };
+}
+
 function parseYaml(path: string, text: string): StackSettings {
   try {
     const settings: unknown = parse(text, { prettyErrors: true });
     if (typeof settings === "object" && settings !== null && !Array.isArray(settings)) return settings;
     throw new Error("holds no settings");
   } catch (error) {
-    const [reason = "", ...where] = (error as Error).message.trim().split("\n");
+    // Its further lines quote the file, in which there may be secrets.
+    const [reason = ""] = (error as Error).message.trim().split("\n");
     throw new ProblemsError("The stack's file cannot be read", [
       {
         path,
-        value: where.join(" ").trim() || "its content",
+        value: "its content",
         limit: reason.replace(/:$/, ""),
         fix: "correct the YAML",
       },
@@ -81,7 +89,7 @@ function hideSecrets(raw: Record<string, unknown>): Record<string, unknown> {
       if (!isSecret(key)) return [[key, value]];
       const isMap = typeof value === "object" && value !== null && !("secure" in value);
       if (isMap) return [[key, Object.fromEntries(Object.keys(value).map((name) => [name, SECRET_PRESENT]))]];
-      return key === "kubeconfig" ? [[key, SECRET_PRESENT]] : [];
+      return key === "kubeconfig" && value !== "" ? [[key, SECRET_PRESENT]] : [];
     }),
   );
 }

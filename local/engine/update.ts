@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
-import program from "../../infra/index";
 import type { Progress } from "../progress";
 import type { UpdateState } from "./events";
 import { type Failure } from "./events";
@@ -40,6 +39,8 @@ export interface UpdateOptions {
 /** The program as the engine calls it, with every registration counted, so that progress knows its end. */
 export function countedProgram(state: () => UpdateState | undefined): PulumiFn {
   return async () => {
+    // Only now: the SDKs that it imports take seconds to load, which no refused config should wait for.
+    const { default: program } = await import("../../infra/index.js");
     pulumi.runtime.registerStackTransformation(({ type }) => {
       const current = state();
       if (current && !type.startsWith("pulumi:providers:")) current.registered += 1;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
@@ -10,7 +10,17 @@ import { isDisposable, PROJECT, type StackFile, type StackSettings } from "./sta
 
 /** The engine's stack over the program that `infra/index.ts` exports; made in its backend where it is not there yet. */
 export async function openStack(file: StackFile, paths: Paths, program: PulumiFn): Promise<Stack> {
-  return Stack.createOrSelect(file.stack, await openWorkspace(file, paths, program));
+  return withoutReports(await Stack.createOrSelect(file.stack, await openWorkspace(file, paths, program)));
+}
+
+/**
+ * After each operation the SDK asks the engine three times more, for outputs and history. Our commands have learnt from
+ * its events what they tell, and need not wait the two seconds.
+ */
+function withoutReports(stack: Stack): Stack {
+  stack.outputs = () => Promise.resolve({});
+  stack.info = () => Promise.resolve(undefined);
+  return stack;
 }
 
 /**
@@ -29,12 +39,12 @@ export async function openStackForPreview(
   );
   if (known) return { stack: await Stack.select(file.stack, workspace), known };
   const empty = { ...paths, state: scratch };
+  const { PULUMI_CONFIG_PASSPHRASE: passphrase, ...backend } = disposableBackend(empty);
+  // What is encrypted in the stack's file opens with the user's own passphrase.
+  const own = process.env["PULUMI_CONFIG_PASSPHRASE"] || process.env["PULUMI_CONFIG_PASSPHRASE_FILE"];
   const apart = await createWorkspace(paths, writeWorkDir(file, empty), program, {
-    ...disposableBackend(empty),
-    // What is encrypted in the stack's file opens with the user's own passphrase.
-    ...(process.env["PULUMI_CONFIG_PASSPHRASE"] && {
-      PULUMI_CONFIG_PASSPHRASE: process.env["PULUMI_CONFIG_PASSPHRASE"],
-    }),
+    ...backend,
+    ...(!own && { PULUMI_CONFIG_PASSPHRASE: passphrase }),
   });
   return { stack: await Stack.create(file.stack, apart), known };
 }
@@ -68,12 +78,13 @@ async function createWorkspace(
 }
 
 /** State and passphrase in a folder of ours, made where they are not there yet. */
-function disposableBackend(paths: Paths): Record<string, string> {
+function disposableBackend(paths: Paths) {
   const backend = join(paths.state, "backend");
   const passphrase = join(paths.state, "passphrase");
   mkdirSync(backend, { recursive: true, mode: 0o700 });
   if (!existsSync(passphrase)) writeFileAtomic(passphrase, randomBytes(24).toString("base64url"));
-  return { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase };
+  // As text, since a passphrase of the user's in the environment would win over a file.
+  return { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_CONFIG_PASSPHRASE: readFileSync(passphrase, "utf8") };
 }
 
 /**
@@ -88,7 +99,7 @@ function writeWorkDir(file: StackFile, paths: Paths): string {
   writeFileAtomic(join(workDir, "Pulumi.yaml"), stringify(project));
 
   const target = join(workDir, `Pulumi.${file.stack}.yaml`);
-  const earlier = parse(readIfExists(target) ?? "{}") as StackSettings;
+  const earlier = settingsIn(readIfExists(target));
   const config = { ...file.settings.config };
   if (isDisposable(file.config)) {
     config[`${PROJECT}:cluster`] = { ...(config[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
@@ -96,6 +107,15 @@ function writeWorkDir(file: StackFile, paths: Paths): string {
   const salt = earlier.encryptionsalt === undefined ? {} : { encryptionsalt: earlier.encryptionsalt };
   writeFileAtomic(target, stringify({ ...file.settings, ...salt, config }));
   return workDir;
+}
+
+/** The engine writes that file in place, so a full disk or a kill may have cut it off; it is made anew then. */
+function settingsIn(text = ""): StackSettings {
+  try {
+    return (parse(text) as StackSettings | null) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /** @throws ProblemsError unless the user says where state is kept and how its secrets are encrypted */
@@ -132,22 +152,25 @@ function assertOwnBackend(settings: StackSettings): void {
   if (problems.length > 0) throw new ProblemsError("The stack's state has no home", problems);
 }
 
-interface PulumiLock {
-  readonly pid: number;
-}
-
 /** Locks that dead engines left behind: a killed `make up` must not keep the next one out. */
 export function hasDeadLock(paths: Paths, stack: string): boolean {
   const folder = join(paths.state, "backend", ".pulumi", "locks", "organization", PROJECT, stack);
   if (!existsSync(folder)) return false;
   const locks = readdirSync(folder).filter((name) => name.endsWith(".json"));
-  return (
-    locks.length > 0 &&
-    locks.every((name) => !isRunning((JSON.parse(readIfExists(join(folder, name)) ?? "{}") as PulumiLock).pid))
-  );
+  return locks.length > 0 && locks.every((name) => !isRunning(pidOf(join(folder, name))));
 }
 
-function isRunning(pid: number): boolean {
+/** A lock that was cut off as it was written names nobody. */
+function pidOf(lock: string): number | undefined {
+  try {
+    return (JSON.parse(readIfExists(lock) ?? "") as { pid?: number }).pid;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
   try {
     process.kill(pid, 0);
     return true;

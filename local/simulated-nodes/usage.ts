@@ -6,6 +6,9 @@ const POD_MEMORY = "18M";
 /** Sets one pod's usage by hand: `kubectl annotate pod NAME kwok.x-k8s.io/usage-cpu=50m`. */
 export const CPU_ANNOTATION = "kwok.x-k8s.io/usage-cpu";
 
+const NAME_LABEL = "app.kubernetes.io/name";
+const OTHER_CPU = 'Quantity("1m")';
+
 const API_VERSION = "kwok.x-k8s.io/v1alpha1";
 
 /**
@@ -15,9 +18,11 @@ const API_VERSION = "kwok.x-k8s.io/v1alpha1";
 export function renderUsage(functions: readonly FunctionConfig[]): object {
   const steady = functions.reduceRight(
     (otherwise, fn) =>
-      `(pod.metadata.labels["app.kubernetes.io/name"] == "${fn.name}" ? Quantity("${steadyCpu(fn)}") : ${otherwise})`,
-    'Quantity("1m")',
+      `(pod.metadata.labels["${NAME_LABEL}"] == "${fn.name}" ? Quantity("${steadyCpu(fn)}") : ${otherwise})`,
+    OTHER_CPU,
   );
+  // Asking for a label that a pod does not have is an error, not an empty text.
+  const unlessSet = `("${NAME_LABEL}" in pod.metadata.labels ? ${steady} : ${OTHER_CPU})`;
   return {
     apiVersion: API_VERSION,
     kind: "ClusterResourceUsage",
@@ -27,7 +32,7 @@ export function renderUsage(functions: readonly FunctionConfig[]): object {
         {
           usage: {
             cpu: {
-              expression: `"${CPU_ANNOTATION}" in pod.metadata.annotations ? Quantity(pod.metadata.annotations["${CPU_ANNOTATION}"]) : ${steady}`,
+              expression: `"${CPU_ANNOTATION}" in pod.metadata.annotations ? Quantity(pod.metadata.annotations["${CPU_ANNOTATION}"]) : ${unlessSet}`,
             },
             memory: { expression: `Quantity("${POD_MEMORY}")` },
           },

@@ -47,7 +47,7 @@ describe("a stack's life on the embedded control plane", () => {
     expect((await stack.get<KubernetesList>("nodes")).items).toHaveLength(10);
   });
 
-  it("listens on loopback only", async () => {
+  it("listens on loopback only", () => {
     const pids = new Set(stack.processes().map((process) => process.pid));
     const sockets = [...pids].flatMap(listeningAddresses);
     expect(pids.size).toBe(6);
@@ -201,8 +201,20 @@ describe("a stack's life on the embedded control plane", () => {
     for (const { stderr } of both) expect(stderr).toMatch(/stack: 0 changes/);
   });
 
+  it("asks for a protected stack's name before it deletes anything", async () => {
+    stack.configure("platform", { environment: "local", protect: true });
+    await stack.ok("up");
+    for (const input of ["", "prod\n"]) {
+      const { code, stderr } = await stack.start("down", "local", {}, input).outcome;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/Nothing was deleted:\n {2}- STACK: (no answer|prod): is not local/);
+    }
+    expect((await deployment()).status.readyReplicas).toBeGreaterThan(0);
+  });
+
   it("leaves nothing when it goes down: no object, no process, no file", async () => {
-    const { stderr } = await stack.ok("down");
+    const { code, stderr } = await stack.start("down", "local", {}, "local\n").outcome;
+    expect(code).toBe(0);
     expect(stderr).toMatch(/stack: \d+ deleted/);
     expect(stack.processes()).toEqual([]);
     expect(stack.homeEntries()).toEqual([]);
@@ -210,6 +222,7 @@ describe("a stack's life on the embedded control plane", () => {
   });
 
   it("goes down again without complaint", async () => {
+    stack.configure("platform", { environment: "local" });
     await stack.ok("down");
     expect(stack.homeEntries()).toEqual([]);
   });

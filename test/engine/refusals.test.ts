@@ -67,13 +67,6 @@ describe("a config that is not valid", () => {
     expect(error).toMatch(/1,023|1023/);
     expect(error).toMatch(/add|agents/);
   });
-
-  it("refuses a stack of the user's own without a backend", async () => {
-    const without = { PULUMI_BACKEND_URL: "", PULUMI_CONFIG_PASSPHRASE: "", PULUMI_CONFIG_PASSPHRASE_FILE: "" };
-    const { code, stderr } = await stack.run("refresh", "nowhere", without);
-    expect(code).toBe(1);
-    expect(stderr).toContain("Pulumi.nowhere.yaml does not exist");
-  });
 });
 
 describe("a cluster that is not there", () => {

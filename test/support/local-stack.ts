@@ -54,13 +54,15 @@ export class LocalStack {
     this.paths = projectPaths(this.root, this.env);
   }
 
-  start(command: string, stack = "local", env: NodeJS.ProcessEnv = {}): Running {
+  /** Starts a command; `input` is what its user types. */
+  start(command: string, stack = "local", env: NodeJS.ProcessEnv = {}, input = ""): Running {
     const loader = require.resolve("tsx");
     const child = spawn(process.execPath, ["--import", loader, join(REPOSITORY, "local/main.ts"), command, stack], {
       cwd: this.root,
       env: { ...this.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    child.stdin.end(input);
     let stdout = "";
     let stderr = "";
     const waiting = new Set<() => void>();

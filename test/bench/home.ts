@@ -1,0 +1,49 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { CONTROL_PLANE_TOOLS, stopControlPlane } from "../../local/control-plane/control-plane";
+import { readStackFile, type StackFile } from "../../local/engine/stack-file";
+import { withLock } from "../../local/lock";
+import { projectPaths, type Paths } from "../../local/paths";
+import type { Progress } from "../../local/progress";
+import { ensureTools } from "../../local/tools/resolve";
+
+/** What every measurement works with. */
+export interface Bench {
+  /** A home of the bench's own; the cache of tools is the user's. */
+  readonly paths: Paths;
+  readonly file: StackFile;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
+
+/**
+ * Works in a home beside the user's stack, and leaves nothing of it, whatever happens. The home is always the same
+ * folder, so that the next bench finds and ends what a killed one left running.
+ */
+export async function withBenchHome<T>(
+  { root, progress, signal }: { root: string; progress: Progress; signal: AbortSignal },
+  work: (bench: Bench) => Promise<T>,
+): Promise<T> {
+  const user = projectPaths(root);
+  const paths = projectPaths(root, process.env, join(user.home, "bench"));
+  const waitingMessage = "Waiting for another bench";
+  return withLock(join(user.home, "bench.lock"), { waitingMessage, onWait: progress.note, signal }, async () => {
+    await clear(paths);
+    try {
+      // Made here, so that downloads and builds are part of no measurement.
+      await ensureTools([...CONTROL_PLANE_TOOLS, ...ENGINE_TOOLS], { paths, progress, signal });
+      return await work({ paths, progress, signal, file: readStackFile(root, "local") });
+    } finally {
+      const task = progress.task("bench", "stopping its control plane");
+      await clear(paths);
+      task.done("stopped, and what it kept is deleted");
+    }
+  });
+}
+
+async function clear(paths: Paths): Promise<void> {
+  await stopControlPlane(paths);
+  rmSync(paths.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}

@@ -1,0 +1,60 @@
+import { setMaxListeners } from "node:events";
+import { cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { projectPaths } from "../../local/paths";
+import { createProgress } from "../../local/progress";
+import { withBenchHome } from "./home";
+import { measureMakeUp } from "./make-up";
+import { measurePlan } from "./plan";
+import { formatMeasurements, writeMeasurements } from "./report";
+import { measureRounds } from "./rounds";
+
+/** `make bench`: measures on this machine, beside whatever else runs here, and judges nothing but failures. */
+async function main(): Promise<number> {
+  const { root, home } = projectPaths(process.cwd());
+  const progress = createProgress(process.stderr);
+  const signal = stopSignal();
+  try {
+    // The plan comes first: nothing has called it yet, so that its first call is one.
+    const plan = measurePlan();
+    const rest = await withBenchHome({ root, progress, signal }, async (bench) => [
+      ...(await measureMakeUp(bench)),
+      ...(await measureRounds(bench)),
+    ]);
+    const measurements = [...rest, ...plan];
+    const file = join(home, "bench.json");
+    writeMeasurements(file, measurements);
+    process.stdout.write(`\n${formatMeasurements(measurements)}\n\n${machine()}\nWritten to ${file}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`\n${signal.aborted ? "Stopped; nothing was kept." : describe(error)}\n`);
+    return signal.aborted ? 130 : 1;
+  }
+}
+
+/** Aborts on a user's word; the bench then ends what it started, and only then itself. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  // The engine's SDK listens anew at each of its commands and never ceases to.
+  setMaxListeners(0, stop.signal);
+  const onSignal = () => {
+    if (!stop.signal.aborted) process.stderr.write("\nStopping: what the bench has started is ended and removed.\n");
+    stop.abort();
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  return stop.signal;
+}
+
+/** Times mean little without it: the load is that of the bench itself and of everything beside it. */
+function machine(): string {
+  const [, , quarterHour = 0] = loadavg();
+  return `On ${cpus().length} cores at a load of ${quarterHour.toFixed(1)} (15 min). Ratios compare within this run.`;
+}
+
+/** Errors that carry a name of their own are told without a stack trace; anything else is a fault of ours. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "Error" || error.name === "TypeError" ? (error.stack ?? error.message) : error.message;
+}
+
+void main().then((code) => process.exit(code));

@@ -1,0 +1,39 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { UpdateState } from "../../local/engine/events";
+import { describeChanges } from "../../local/engine/reporter";
+import { countedProgram, runUpdate, type Operation } from "../../local/engine/update";
+import { openStack } from "../../local/engine/workspace";
+import { silentProgress } from "../../local/progress";
+import type { Contestant } from "./contestant";
+import type { Bench } from "./home";
+
+/** The stack that `make up` has made in the bench's home. */
+export function openBenchStack({ file, paths }: Bench): Promise<Stack> {
+  return openStack(
+    file,
+    paths,
+    countedProgram(() => undefined),
+  );
+}
+
+/** The engine's part of our commands: what they do once the control plane runs and the stack is open. */
+export function pulumiContestant({ signal }: Bench, stack: Stack): Contestant {
+  const operate = async (operation: Operation) => {
+    const state = new UpdateState();
+    await runUpdate(operation, stack, state, { progress: silentProgress, signal, engineSignal: signal });
+    return state.changes;
+  };
+  const expectNoChanges = async (operation: "up" | "preview") => {
+    const changes = await operate(operation);
+    if (Object.keys(changes).length > 0) {
+      throw new Error(`${operation} of an unchanged stack: ${describeChanges(changes, operation)}`);
+    }
+  };
+  return {
+    name: "pulumi",
+    create: () => operate("up"),
+    createAgain: () => expectNoChanges("up"),
+    compare: () => expectNoChanges("preview"),
+    remove: () => operate("destroy"),
+  };
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../../infra/config";
+import type { Kubectl } from "../../../../local/control-plane/kubectl";
+import { functionStatus, functionTable, type FunctionStatus } from "../../../../local/engine/status";
+import { withFunction } from "../../infra/support";
+
+const CONFIG = parseConfig(withFunction({ scaling: { min: 2, initial: 10, max: 400, cpuTarget: "72.5%" } }));
+
+/** A cluster that has these objects, by `kind name`. */
+function clusterOf(objects: Readonly<Record<string, object>>): Kubectl {
+  return ([get, kind, name, ...rest]) => {
+    expect([get, ...rest]).toEqual(["get", "-n", "shop", "-o", "json", "--ignore-not-found"]);
+    const found = objects[`${kind} ${name}`];
+    return Promise.resolve(found === undefined ? "" : JSON.stringify(found));
+  };
+}
+
+describe("a function's status", () => {
+  it("is what deployment and autoscaler say", async () => {
+    const kubectl = clusterOf({
+      "deployment checkout": { spec: { replicas: 12 }, status: { readyReplicas: 11 } },
+      "hpa checkout-hpa": {
+        spec: { minReplicas: 3, maxReplicas: 300 },
+        status: {
+          currentMetrics: [{ type: "External" }, { resource: { name: "cpu", current: { averageUtilization: 0 } } }],
+        },
+      },
+    });
+    expect(await functionStatus(kubectl, CONFIG)).toEqual([
+      {
+        name: "checkout",
+        namespace: "shop",
+        ready: 11,
+        replicas: 12,
+        min: 3,
+        max: 300,
+        cpu: 0,
+        cpuTarget: "72.5%",
+        image: "registry.example.com/serverless-function:1.0.0",
+      },
+    ]);
+  });
+
+  it("has no pods where it is not there, and the config's bounds", async () => {
+    const [status] = await functionStatus(clusterOf({}), CONFIG);
+    expect(status).toMatchObject({ ready: 0, replicas: 0, min: 2, max: 400, cpu: undefined });
+  });
+
+  it.each([
+    ["without a status", undefined],
+    ["without metrics", {}],
+    ["whose first metric is empty", { currentMetrics: [{ type: "" }] }],
+    ["that knows a value but no share", { currentMetrics: [{ resource: { current: { averageValue: "0" } } }] }],
+  ])("has no reading of an autoscaler %s", async (_, status) => {
+    const hpa = { spec: { minReplicas: 2, maxReplicas: 400 }, status };
+    const [fn] = await functionStatus(clusterOf({ "hpa checkout-hpa": hpa }), CONFIG);
+    expect(fn?.cpu).toBeUndefined();
+  });
+
+  it("fails with what kubectl fails with", async () => {
+    const kubectl: Kubectl = () => Promise.reject(new Error("connection refused"));
+    await expect(functionStatus(kubectl, CONFIG)).rejects.toThrow("connection refused");
+  });
+});
+
+it("is a row of a table", () => {
+  const fn: FunctionStatus = {
+    name: "checkout",
+    namespace: "shop",
+    ready: 11,
+    replicas: 12,
+    min: 2,
+    max: 400,
+    cpu: 71,
+    cpuTarget: "70%",
+    image: "registry.example.com/checkout:1.0.0",
+  };
+  expect(functionTable([fn, { ...fn, name: "a", cpu: undefined }]).split("\n")).toEqual([
+    "FUNCTION  NAMESPACE  PODS READY  SCALES    CPU                IMAGE",
+    "checkout  shop       11/12       2 to 400  71% of 70%         registry.example.com/checkout:1.0.0",
+    "a         shop       11/12       2 to 400  no reading of 70%  registry.example.com/checkout:1.0.0",
+  ]);
+});
