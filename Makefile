@@ -1,7 +1,8 @@
 # Every command takes STACK=local (the default), dev or prod.
 STACK  ?= local
 NODE   := node --import tsx
-VITEST  = npx vitest run --project $@ --outputFile.json=.local/tests-$@.json
+# The JSON is for test/run.sh, which counts the tests of all suites.
+VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
 .PHONY: up preview refresh down status tools test check unit engine bench
 

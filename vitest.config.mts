@@ -6,8 +6,8 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
-    // Results as they come, also in a log; test/run.sh counts them from the JSON.
-    reporters: ["verbose", "json"],
+    // Results as they come, also in a log.
+    reporters: ["verbose"],
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
       {

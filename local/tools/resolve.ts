@@ -77,10 +77,14 @@ interface Located {
 }
 
 async function find(session: Session, tool: Tool): Promise<Located | undefined> {
-  const found = await findOnPath(tool, session.search);
+  const passedOver: string[] = [];
+  const found = await findOnPath(tool, { ...session.search, note: (text) => passedOver.push(text) });
   if (found) return { file: found.path, version: found.version, source: "PATH" };
   const cached = await findCached(session, tool);
-  return cached === undefined ? undefined : { file: cached, version: tool.version, source: "cache" };
+  if (cached !== undefined) return { file: cached, version: tool.version, source: "cache" };
+  // What lies on PATH and will not do is worth a word where it costs a download or a build, not at each command.
+  for (const text of passedOver) session.progress.note(text);
+  return undefined;
 }
 
 /** One after another: `go build` uses all cores by itself. What cannot be had is told together, at the end. */
