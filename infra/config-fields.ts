@@ -75,3 +75,15 @@ export function check<T>(rules: (value: T) => readonly (Violation | false | unde
     }
   };
 }
+
+/** Each has its own default, so that setting the one does not lose the other. */
+export const resources = (defaults: { cpu: string; memory: string }) =>
+  section({
+    cpu: cpu.prefault(defaults.cpu),
+    memory: bytes.prefault(defaults.memory),
+  }).prefault({});
+
+/** The second and further items that share a key with an earlier one. */
+export function duplicates<T>(items: readonly T[], key: (item: T) => string): T[] {
+  return items.filter((item, index) => items.findIndex((other) => key(other) === key(item)) !== index);
+}

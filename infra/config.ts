@@ -1,6 +1,8 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
-import { DEFAULT_FUNCTION_NAME, duplicates, stackSchema } from "./config-schema";
+import { duplicates } from "./config-fields";
+import { DEFAULT_FUNCTION_NAME } from "./config-function";
+import { stackSchema } from "./config-schema";
 import { ProblemsError, type Problem } from "./problems";
 
 // Primitives come first: a number with its unit (`MilliCpu`) is an intersection that TypeScript also takes for an object.

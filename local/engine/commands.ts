@@ -20,10 +20,10 @@ import { run } from "../run";
 import { table } from "../table";
 import { ensureTools } from "../tools/resolve";
 import { TOOL_VERSIONS } from "../../infra/versions";
-import { UpdateState } from "./events";
+import { UpdateState, type Operation } from "./events";
 import { isDisposable, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable } from "./status";
-import { countedProgram, runUpdate, type Operation } from "./update";
+import { countedProgram, runUpdate } from "./update";
 import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
 const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;

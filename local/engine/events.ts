@@ -1,5 +1,8 @@
 import type { EngineEvent, OpType } from "@pulumi/pulumi/automation";
 
+/** What the engine can be asked to do with a stack. */
+export type Operation = "up" | "preview" | "refresh" | "destroy";
+
 /** A resource that could not be brought to what it should be. */
 export interface Failure {
   readonly resource: string;

@@ -1,7 +1,6 @@
 import type { EngineEvent, OpType } from "@pulumi/pulumi/automation";
 import type { Progress } from "../progress";
-import { label, plain, type UpdateState } from "./events";
-import type { Operation } from "./update";
+import { label, plain, type Operation, type UpdateState } from "./events";
 
 export interface Reporter {
   onEvent(event: EngineEvent): void;

@@ -1,12 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import type { Progress } from "../progress";
-import type { UpdateState } from "./events";
-import { type Failure } from "./events";
+import type { Failure, Operation, UpdateState } from "./events";
 import { hintFor } from "./hints";
 import { createReporter } from "./reporter";
-
-export type Operation = "up" | "preview" | "refresh" | "destroy";
 
 /** An operation of the engine that did not end well; what failed is told resource by resource. */
 export class UpdateError extends Error {

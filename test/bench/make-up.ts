@@ -15,7 +15,7 @@ export async function measureMakeUp(bench: Bench): Promise<Measurement[]> {
     task.done("the stack runs");
     return [alone("make up, nothing running, tools in the cache", value, "s", AIM)];
   } catch (error) {
-    task.fail("failed");
+    task.fail(bench.signal.aborted ? "stopped" : "failed");
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation";
-import { UpdateState } from "../../local/engine/events";
+import { UpdateState, type Operation } from "../../local/engine/events";
 import { describeChanges } from "../../local/engine/reporter";
-import { countedProgram, runUpdate, type Operation } from "../../local/engine/update";
+import { countedProgram, runUpdate } from "../../local/engine/update";
 import { openStack } from "../../local/engine/workspace";
 import { silentProgress } from "../../local/progress";
 import type { Contestant } from "./contestant";

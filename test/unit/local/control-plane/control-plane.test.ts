@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { controlPlaneStatus, stopControlPlane, waitForReading } from "../../../../local/control-plane/control-plane";
 import { startDaemon } from "../../../../local/control-plane/processes";
 import { projectPaths, type Paths } from "../../../../local/paths";
+import { endGroups } from "../../../support/end-groups";
 
 const NAMES = [
   "etcd",
@@ -34,14 +35,8 @@ beforeEach(() => {
   cluster = join(paths.state, "control-plane", "clusters", "wasm-functions");
   started = [];
 });
-afterEach(() => {
-  for (const pid of started) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It ended by itself.
-    }
-  }
+afterEach(async () => {
+  await endGroups(started);
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -68,9 +63,10 @@ describe("the control plane's status", () => {
     expect(existsSync(paths.home)).toBe(false);
   });
 
-  it("tells which of them run", () => {
+  it("tells which of them run", async () => {
     start("etcd");
     start("metrics-server");
+    await ready(["etcd", "metrics-server"]);
     const running = controlPlaneStatus(paths).filter((process) => process.running);
     expect(running.map(({ name }) => name)).toEqual(["etcd", "metrics-server"]);
   });

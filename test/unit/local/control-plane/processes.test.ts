@@ -21,6 +21,7 @@ import {
   stopDaemon,
   type Daemon,
 } from "../../../../local/control-plane/processes";
+import { endGroups } from "../../../support/end-groups";
 
 let folder: string;
 let cluster: string;
@@ -33,8 +34,8 @@ beforeEach(() => {
   pids = new Set();
   children = [];
 });
-afterEach(() => {
-  for (const pid of pids) if (isRunning(pid)) process.kill(pid, "SIGKILL");
+afterEach(async () => {
+  await endGroups(pids);
   for (const child of children) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 });

@@ -2,7 +2,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { describe, expect, it } from "vitest";
 import { UpdateState } from "../../../../local/engine/events";
 import { bar, createReporter, describeChanges } from "../../../../local/engine/reporter";
-import type { Operation } from "../../../../local/engine/update";
+import type { Operation } from "../../../../local/engine/events";
 import { begins, COMPONENT, DEPLOYMENT, ends, PROVIDER, recordingProgress, says, SERVICE, STACK } from "./support";
 
 describe("the bar", () => {

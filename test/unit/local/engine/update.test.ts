@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { describe, expect, it } from "vitest";
-import { UpdateState } from "../../../../local/engine/events";
-import { runUpdate, StoppedError, UpdateError, type Operation } from "../../../../local/engine/update";
+import { UpdateState, type Operation } from "../../../../local/engine/events";
+import { runUpdate, StoppedError, UpdateError } from "../../../../local/engine/update";
 import { DEPLOYMENT, ends, fails, recordingProgress, says, SERVICE } from "./support";
 
 type Options = NonNullable<Parameters<Stack["up"]>[0]>;

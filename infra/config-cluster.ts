@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { overlaps } from "./addresses";
+import * as field from "./config-fields";
+import { check, duplicates, section } from "./config-fields";
+import { formatBytes, formatCpu } from "./units";
+import { DEFAULT_K3S_VERSION } from "./versions";
+
+/** What every agent has, and what of it the system keeps for itself. */
+const agentShape = section({
+  cpu: field.cpu.prefault("16"),
+  memory: field.bytes.prefault("64Gi"),
+  /** Kept for the operating system, K3s and containerd, never given to pods. */
+  reserved: field.resources({ cpu: "500m", memory: "2Gi" }),
+}).superRefine(
+  check((shape) => [
+    shape.reserved.cpu >= shape.cpu && {
+      path: ["reserved", "cpu"],
+      value: formatCpu(shape.reserved.cpu),
+      limit: `nothing is left of the agent's ${formatCpu(shape.cpu)}`,
+      fix: "reserve less or use larger agents",
+    },
+    shape.reserved.memory >= shape.memory && {
+      path: ["reserved", "memory"],
+      value: formatBytes(shape.reserved.memory),
+      limit: `nothing is left of the agent's ${formatBytes(shape.memory)}`,
+      fix: "reserve less or use larger agents",
+    },
+  ]),
+);
+
+const network = section({
+  podCidr: field.cidr.prefault("10.42.0.0/16"),
+  serviceCidr: field.cidr.prefault("10.43.0.0/16"),
+  /** The size of each node's share of podCidr, fixed when a node joins. Default: the smallest that holds the planned pods. */
+  nodeCidrMaskSize: z.int().min(16).max(28).optional(),
+}).superRefine(
+  check((net) => [
+    overlaps(net.podCidr, net.serviceCidr) && {
+      path: ["serviceCidr"],
+      value: net.serviceCidr.text,
+      limit: `overlaps podCidr ${net.podCidr.text}`,
+      fix: 'use apart networks, for example "10.42.0.0/16" and "10.43.0.0/16"',
+    },
+    net.nodeCidrMaskSize !== undefined &&
+      net.nodeCidrMaskSize < net.podCidr.prefix && {
+        path: ["nodeCidrMaskSize"],
+        value: String(net.nodeCidrMaskSize),
+        limit: `is wider than podCidr ${net.podCidr.text}`,
+        fix: "leave it out, or widen podCidr",
+      },
+  ]),
+);
+
+const k3sVersion = field.pattern(/^v\d+\.\d+\.\d+\+k3s\d+$/, {
+  limit: "must be a K3s release, which is a semantic version with its K3s build",
+  fix: `for example "${DEFAULT_K3S_VERSION}"`,
+});
+
+const clusterCommon = {
+  version: k3sVersion.prefault(DEFAULT_K3S_VERSION),
+  agentShape: agentShape.prefault({}),
+  network: network.prefault({}),
+  /** Pods of the platform itself that each agent runs: DNS, collector, exporter, a gateway's or authorizer's share. */
+  systemPodsPerAgent: field.count.default(10),
+  /** Pods an agent may hold. Default: what the plan needs when one agent is lost. */
+  maxPodsPerAgent: field.positiveCount.optional(),
+};
+
+const host = section({
+  name: field.dnsLabel,
+  host: z.string().min(1),
+  port: field.port.default(22),
+  user: z.string().min(1).default("root"),
+});
+
+/** A cluster that is already there, reached by a kubeconfig. */
+const existingCluster = section({
+  kind: z.literal("existing"),
+  ...clusterCommon,
+  /** Path of its kubeconfig, from the project's folder; or set the secret key `kubeconfig` instead. */
+  kubeconfig: z.string().min(1).optional(),
+  context: z.string().min(1).optional(),
+  /** Names the cluster for good: a new address or port of the same cluster replaces nothing while this stays. */
+  identifier: field.dnsLabel.prefault("wasm-functions"),
+  /** How many agents (nodes that run functions) it has. */
+  agents: field.positiveCount.default(10),
+  /** Set where `make up` itself starts this cluster on this machine; the Pulumi program does not look at it. */
+  embedded: z.enum(["simulated-nodes"]).optional(),
+});
+
+/** A cluster that this program makes from bare Linux hosts. */
+const k3sCluster = section({
+  kind: z.literal("k3s"),
+  ...clusterCommon,
+  servers: z.array(host).min(1),
+  agents: z.array(host).min(1),
+}).superRefine(
+  check((cluster) => [
+    cluster.servers.length % 2 === 0 && {
+      path: ["servers"],
+      value: `${cluster.servers.length} servers`,
+      limit: "etcd needs an odd number to hold a majority when one is lost",
+      fix: "use 1 for a disposable cluster, 3 or 5 for one that must survive",
+    },
+    ...duplicates(
+      [
+        ...cluster.servers.map((h) => ({ at: "servers", ...h })),
+        ...cluster.agents.map((h) => ({ at: "agents", ...h })),
+      ],
+      (h) => h.name,
+    ).map((h) => ({ path: [h.at], value: h.name, limit: "names two hosts", fix: "give each host a name of its own" })),
+  ]),
+);
+
+/** Which cluster it is, how large, and how it is reached. */
+export const clusterSchema = z.discriminatedUnion("kind", [existingCluster, k3sCluster]);

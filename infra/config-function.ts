@@ -1,0 +1,210 @@
+import { z } from "zod";
+import * as field from "./config-fields";
+import { check, section } from "./config-fields";
+import { formatBytes, formatCpu, formatDuration, formatPercent, type PodCount } from "./units";
+
+const scalePolicy = (defaults: { percent: string; pods: number; period: string; stabilization: string }) =>
+  section({
+    percent: field.percent.prefault(defaults.percent),
+    pods: field.positiveCount.default(defaults.pods),
+    period: field.duration.prefault(defaults.period),
+    stabilization: field.duration.prefault(defaults.stabilization),
+  }).superRefine(
+    check((policy) => [
+      (policy.period < 1000 || policy.period > 1_800_000 || policy.period % 1000 !== 0) && {
+        path: ["period"],
+        value: formatDuration(policy.period),
+        limit: "Kubernetes takes whole seconds from 1s to 30m",
+        fix: 'write it as "15s"',
+      },
+      (policy.stabilization > 3_600_000 || policy.stabilization % 1000 !== 0) && {
+        path: ["stabilization"],
+        value: formatDuration(policy.stabilization),
+        limit: "Kubernetes takes whole seconds up to 1h",
+        fix: 'write it as "60s"',
+      },
+    ]),
+  );
+
+const scaling = section({
+  min: field.positiveCount.default(10),
+  max: field.positiveCount.default(5000),
+  /** Replicas at the first creation; from then on the autoscaler owns the count. */
+  initial: field.positiveCount.default(100),
+  /** CPU of a pod, as a share of its request, that the autoscaler holds. */
+  cpuTarget: field.percent.prefault("70%"),
+  /** Requests/s per pod that scaling by request rate would hold; the plan compares both. */
+  requestsPerPod: field.positive.default(20),
+  /** Up to ten times the pods, or 1,000 more, each 15 s; whichever is more. */
+  up: scalePolicy({ percent: "900%", pods: 1000, period: "15s", stabilization: "0s" }).prefault({}),
+  /** A tenth of the pods each 15 s, after two calm minutes: a flash sale has lulls. */
+  down: scalePolicy({ percent: "10%", pods: 1, period: "15s", stabilization: "2m" }).prefault({}),
+}).superRefine(
+  check((s) => [
+    s.min > s.max && {
+      path: ["min"],
+      value: String(s.min),
+      limit: `is above max ${s.max}`,
+      fix: "lower min or raise max",
+    },
+    s.initial > s.max && {
+      path: ["initial"],
+      value: String(s.initial),
+      limit: `is above max ${s.max}`,
+      fix: "lower initial or raise max",
+    },
+    s.min <= s.max &&
+      s.initial < s.min && {
+        path: ["initial"],
+        value: String(s.initial),
+        limit: `is below min ${s.min}`,
+        fix: "raise initial or lower min",
+      },
+    (s.cpuTarget < 0.01 || s.cpuTarget > 1) && {
+      path: ["cpuTarget"],
+      value: formatPercent(s.cpuTarget),
+      limit: "must be from 1% to 100% of the request",
+      fix: 'for example "70%"',
+    },
+  ]),
+);
+
+const resources = section({
+  requests: field.resources({ cpu: "10m", memory: "32Mi" }),
+  limits: field.resources({ cpu: "100m", memory: "64Mi" }),
+  /** Log files and the writable layer; a pod above its limit is evicted. */
+  ephemeralStorage: section({ request: field.bytes.prefault("8Mi"), limit: field.bytes.prefault("16Mi") }).prefault({}),
+}).superRefine(
+  check((r) => [
+    r.requests.cpu < 1 && {
+      path: ["requests", "cpu"],
+      value: formatCpu(r.requests.cpu),
+      limit: "must be at least 1m",
+      fix: 'for example "10m"',
+    },
+    r.requests.memory < 1 && {
+      path: ["requests", "memory"],
+      value: formatBytes(r.requests.memory),
+      limit: "must be above 0, or nothing holds a pod to its node",
+      fix: 'for example "32Mi"',
+    },
+    r.requests.cpu > r.limits.cpu &&
+      aboveLimit(["requests", "cpu"], formatCpu(r.requests.cpu), formatCpu(r.limits.cpu)),
+    r.requests.memory > r.limits.memory &&
+      aboveLimit(["requests", "memory"], formatBytes(r.requests.memory), formatBytes(r.limits.memory)),
+    r.ephemeralStorage.request > r.ephemeralStorage.limit &&
+      aboveLimit(
+        ["ephemeralStorage", "request"],
+        formatBytes(r.ephemeralStorage.request),
+        formatBytes(r.ephemeralStorage.limit),
+      ),
+  ]),
+);
+
+const database = section({
+  /** Addresses of the database; functions may reach these and nothing else. */
+  addresses: z.array(field.cidr).min(1),
+  port: field.port.default(5432),
+  /** Secret in the tenant's namespace whose key `url` holds the connection; made from `databaseUrls` where that names the function. */
+  secretName: field.dnsLabel.optional(),
+});
+
+const workload = section({
+  /** The load at peak that the plan is held against. */
+  peakRequestsPerSecond: field.positive.default(100_000),
+  /** CPU time one request takes: 0.15–0.18 ms were measured on a real WasmEdge node. */
+  cpuPerRequest: field.duration.prefault("180us"),
+  /** The latency objective that the CPU limit must be able to hold. */
+  p99: field.duration.prefault("20ms"),
+});
+
+export const DEFAULT_FUNCTION_NAME = "serverless-function";
+
+/** One function, by default the one of the reference workload. */
+export const functionSchema = section({
+  name: field.dnsLabel.prefault(DEFAULT_FUNCTION_NAME),
+  tenant: field.dnsLabel.prefault("shop"),
+  image: field.image.prefault("registry.example.com/serverless-function:1.0.0"),
+  resources: resources.prefault({}),
+  scaling: scaling.prefault({}),
+  server: section({
+    port: field.port.default(8080),
+    host: z.ipv4().default("0.0.0.0"),
+    timeout: field.duration.prefault("30s"),
+  }).prefault({}),
+  maxConcurrentRequests: field.positiveCount.default(1000),
+  requestTimeout: field.duration.prefault("30s"),
+  /** Per client, enforced by the authorizer. */
+  rateLimit: section({
+    requestsPerSecond: field.positiveCount.default(100),
+    burst: field.positiveCount.default(200),
+  }).prefault({}),
+  health: section({
+    liveness: field.httpPath.prefault("/healthz"),
+    readiness: field.httpPath.prefault("/readyz"),
+  }).prefault({}),
+  /**
+   * How a pod leaves: the kubelet calls this path (a wasm function sees no signal), the function serves on for
+   * `propagation` while gateways forget it, finishes what it has, and exits.
+   */
+  drain: section({
+    path: field.httpPath.prefault("/drain"),
+    port: field.port.default(8081),
+    propagation: field.duration.prefault("5s"),
+  }).prefault({}),
+  rollout: section({ maxSurge: field.podCount.prefault("25%"), maxUnavailable: field.podCount.prefault(0) }).prefault(
+    {},
+  ),
+  /** Pods that a node drain may take away at once. */
+  disruption: section({ maxUnavailable: field.podCount.prefault("10%") }).prefault({}),
+  database: database.optional(),
+  workload: workload.prefault({}),
+}).superRefine(
+  check((fn) => [
+    fn.drain.port === fn.server.port && {
+      path: ["drain", "port"],
+      value: String(fn.drain.port),
+      limit: "is the server's port, which clients reach",
+      fix: "give draining a port of its own",
+    },
+    fn.health.liveness === fn.health.readiness && {
+      path: ["health", "readiness"],
+      value: fn.health.readiness,
+      limit: "is also the liveness path, so a pod that is only busy would be killed",
+      fix: "use two paths",
+    },
+    fn.requestTimeout > fn.server.timeout && {
+      path: ["requestTimeout"],
+      value: formatDuration(fn.requestTimeout),
+      limit: `the server closes after ${formatDuration(fn.server.timeout)}`,
+      fix: "lower requestTimeout or raise server.timeout",
+    },
+    isZero(fn.rollout.maxSurge) &&
+      isZero(fn.rollout.maxUnavailable) && {
+        path: ["rollout", "maxSurge"],
+        value: "0",
+        limit: "with maxUnavailable 0 no rollout can take a step",
+        fix: "raise one of them",
+      },
+    isZero(fn.disruption.maxUnavailable) && {
+      path: ["disruption", "maxUnavailable"],
+      value: "0",
+      limit: "no node could ever be drained",
+      fix: 'leave room, for example "10%"',
+    },
+    fn.rateLimit.burst < fn.rateLimit.requestsPerSecond && {
+      path: ["rateLimit", "burst"],
+      value: String(fn.rateLimit.burst),
+      limit: `is below requestsPerSecond ${fn.rateLimit.requestsPerSecond}`,
+      fix: "raise burst",
+    },
+  ]),
+);
+
+function isZero(count: PodCount): boolean {
+  return ("pods" in count ? count.pods : count.share) === 0;
+}
+
+function aboveLimit(path: string[], value: string, limit: string) {
+  return { path, value, limit: `is above its limit ${limit}`, fix: "lower the request or raise the limit" };
+}
