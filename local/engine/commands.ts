@@ -66,6 +66,9 @@ export async function preview(session: Session, stackName: string): Promise<void
         scratch,
       );
       if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
+      else if ((await whyUnreachable(paths, file)) !== undefined) {
+        progress.note("The cluster does not answer: compared with its last known state");
+      }
       await installProvider(paths);
       await runUpdate("preview", stack, state, session);
     } finally {
@@ -210,22 +213,28 @@ function kubeconfigOf(paths: Paths, file: StackFile): string {
 
 /** A kubeconfig that points nowhere shows here, before the engine waits for each object in turn. */
 async function assertReachable({ paths, signal }: Session, file: StackFile): Promise<void> {
+  if (signal.aborted) return;
+  const reason = await whyUnreachable(paths, file);
+  if (reason === undefined) return;
+  throw new ProblemsError("The cluster cannot be reached", [
+    {
+      path: "cluster.kubeconfig",
+      value: kubeconfigOf(paths, file),
+      limit: reason,
+      fix: "correct the path, or start the cluster that it points to",
+    },
+  ]);
+}
+
+/** Undefined where the cluster answers, or its kubeconfig is a secret that only the program will see. */
+async function whyUnreachable(paths: Paths, file: StackFile): Promise<string | undefined> {
   const kubeconfig = kubeconfigOf(paths, file);
-  if (kubeconfig === "" || signal.aborted) return;
-  const answer = kubectlFor(paths, kubeconfig)(["get", "--raw", "/readyz", "--request-timeout=5s"], {
-    timeout: 15_000,
-  });
-  await answer.catch((error: unknown) => {
-    const reason = (error as Error).message.trim().split("\n").pop() ?? "";
-    throw new ProblemsError("The cluster cannot be reached", [
-      {
-        path: "cluster.kubeconfig",
-        value: kubeconfig,
-        limit: reason,
-        fix: "correct the path, or start the cluster that it points to",
-      },
-    ]);
-  });
+  if (kubeconfig === "") return undefined;
+  const asked = kubectlFor(paths, kubeconfig)(["get", "--raw", "/readyz", "--request-timeout=5s"], { timeout: 15_000 });
+  return asked.then(
+    () => undefined,
+    (error: unknown) => (error as Error).message.trim().split("\n").pop() ?? "no answer",
+  );
 }
 
 /** Seconds to wait for the autoscaler's first reading: two scrapes of metrics-server, 10 s apart, and a sync. */

@@ -102,11 +102,11 @@ describe("a cluster that is not there", () => {
   });
 });
 
-describe("a port that another program has taken", () => {
+describe("a stack that is up", () => {
   let server: Server | undefined;
   afterAll(() => server?.close());
 
-  it("is refused with its number, and what was there goes on once it is free", async () => {
+  it("refuses a port that another program has taken, and goes on once it is free", async () => {
     await stack.ok("up");
     const ports = JSON.parse(readFileSync(join(stack.paths.state, "control-plane", "ports.json"), "utf8")) as Record<
       string,
@@ -122,6 +122,13 @@ describe("a port that another program has taken", () => {
     await new Promise((closed) => server?.close(closed));
     server = undefined;
     expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+  });
+
+  it("previews against the last known state while its cluster is down, and says so", async () => {
+    for (const { pid } of stack.processes()) process.kill(pid, "SIGKILL");
+    const { stderr } = await stack.ok("preview");
+    expect(stderr).toContain("The cluster does not answer: compared with its last known state");
+    expect(stderr).toMatch(/preview: 0 changes/);
     await stack.ok("down");
     expect(stack.processes()).toEqual([]);
   });
