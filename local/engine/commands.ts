@@ -92,13 +92,19 @@ export async function down(session: Session, stackName: string): Promise<void> {
   const file = readStackFile(session.paths.root, stackName);
   if (file.config.platform.protect) await confirm(session, stackName);
   await locked(session, file, async () => {
-    const disposable = isDisposable(file.config);
-    const running = controlPlaneStatus(session.paths).some((process) => process.running);
-    if (running || !disposable) {
+    if (!isDisposable(file.config)) {
       await prepare(session, file);
       await operate("destroy", session, file);
+      return;
     }
-    if (disposable) await removeDisposable(session);
+    const processes = controlPlaneStatus(session.paths).map((process) => process.running);
+    if (processes.every(Boolean)) {
+      await tools(session, false);
+      await operate("destroy", session, file);
+    } else if (processes.some(Boolean)) {
+      session.progress.note("Not all of the control plane runs: what is in it is deleted with it");
+    }
+    await removeDisposable(session);
   });
 }
 

@@ -108,17 +108,13 @@ describe("a stack that is up", () => {
 
   it("refuses a port that another program has taken, and goes on once it is free", async () => {
     await stack.ok("up");
-    const ports = JSON.parse(readFileSync(join(stack.paths.state, "control-plane", "ports.json"), "utf8")) as Record<
-      string,
-      number
-    >;
+    const port = portOf("kubeScheduler");
     const scheduler = stack.processes().find((process) => process.name === "kube-scheduler");
     process.kill(scheduler!.pid, "SIGKILL");
-    server = createServer();
-    await new Promise<void>((ready) => server?.listen(ports["kubeScheduler"], "127.0.0.1", ready));
+    server = await listenOn(port);
 
     const error = await refused();
-    expect(error).toContain(`kubeScheduler: ${ports["kubeScheduler"]}: another program listens on this port`);
+    expect(error).toContain(`kubeScheduler: ${port}: another program listens on this port`);
     await new Promise((closed) => server?.close(closed));
     server = undefined;
     expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
@@ -129,7 +125,25 @@ describe("a stack that is up", () => {
     const { stderr } = await stack.ok("preview");
     expect(stderr).toContain("The cluster does not answer: compared with its last known state");
     expect(stderr).toMatch(/preview: 0 changes/);
-    await stack.ok("down");
+  });
+
+  it("goes down all the same, while a port is taken and half of it runs", async () => {
+    await stack.ok("up");
+    const scheduler = stack.processes().find((process) => process.name === "kube-scheduler");
+    process.kill(scheduler!.pid, "SIGKILL");
+    server = await listenOn(portOf("kubeScheduler"));
+    expect((await stack.ok("down")).stderr).toContain("Not all of the control plane runs");
     expect(stack.processes()).toEqual([]);
+    expect(stack.homeEntries()).toEqual([]);
   });
 });
+
+function portOf(name: string): number {
+  const file = join(stack.paths.state, "control-plane", "ports.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as Record<string, number>)[name]!;
+}
+
+function listenOn(port: number): Promise<Server> {
+  const server = createServer();
+  return new Promise((ready) => server.listen(port, "127.0.0.1", () => ready(server)));
+}

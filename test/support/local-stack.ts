@@ -160,9 +160,7 @@ export class LocalStack {
 export interface KubernetesObject {
   readonly metadata: {
     readonly name: string;
-    readonly resourceVersion: string;
-    readonly generation?: number;
-    readonly uid: string;
+    readonly labels?: Readonly<Record<string, string>>;
   };
   readonly spec: Readonly<Record<string, unknown>>;
 }
