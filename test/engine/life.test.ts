@@ -143,7 +143,7 @@ describe("a stack's life on the embedded control plane", () => {
 
   it("recovers every process of the control plane after kill -9", async () => {
     const before = stack.processes();
-    for (const { pid } of before) process.kill(pid, "SIGKILL");
+    await stack.kill();
     expect((await stack.ok("status")).stdout).toMatch(/etcd +stopped/);
     const { stderr } = await stack.ok("up");
     expect(stderr).toMatch(/stack: 0 changes/);
@@ -157,8 +157,7 @@ describe("a stack's life on the embedded control plane", () => {
 
   it("recovers one killed process without touching the others", async () => {
     const before = stack.processes();
-    const scheduler = before.find((process) => process.name === "kube-scheduler");
-    process.kill(scheduler!.pid, "SIGKILL");
+    await stack.kill("kube-scheduler");
     const { stderr } = await stack.ok("up");
     expect(stderr).toMatch(/control plane: /);
     const after = stack.processes();
@@ -176,8 +175,7 @@ describe("a stack's life on the embedded control plane", () => {
     stack.configure("functions", functionConfig({ image: "registry.example.com/serverless-function:1.1.0" }));
     const update = stack.start("up");
     await eventually(60, "the new pods start", replicaSets, (count) => count >= 3);
-    for (const { pid, name } of stack.processes())
-      if (name === "pulumi" || name.startsWith("pulumi-resource")) process.kill(pid, "SIGKILL");
+    await stack.kill("pulumi");
     update.child.kill("SIGKILL");
     await update.outcome;
 

@@ -109,8 +109,7 @@ describe("a stack that is up", () => {
   it("refuses a port that another program has taken, and goes on once it is free", async () => {
     await stack.ok("up");
     const port = portOf("kubeScheduler");
-    const scheduler = stack.processes().find((process) => process.name === "kube-scheduler");
-    process.kill(scheduler!.pid, "SIGKILL");
+    await stack.kill("kube-scheduler");
     server = await listenOn(port);
 
     const error = await refused();
@@ -121,7 +120,7 @@ describe("a stack that is up", () => {
   });
 
   it("previews against the last known state while its cluster is down, and says so", async () => {
-    for (const { pid } of stack.processes()) process.kill(pid, "SIGKILL");
+    await stack.kill();
     const { stderr } = await stack.ok("preview");
     expect(stderr).toContain("The cluster does not answer: compared with its last known state");
     expect(stderr).toMatch(/preview: 0 changes/);
@@ -129,8 +128,7 @@ describe("a stack that is up", () => {
 
   it("goes down all the same, while a port is taken and half of it runs", async () => {
     await stack.ok("up");
-    const scheduler = stack.processes().find((process) => process.name === "kube-scheduler");
-    process.kill(scheduler!.pid, "SIGKILL");
+    await stack.kill("kube-scheduler");
     server = await listenOn(portOf("kubeScheduler"));
     expect((await stack.ok("down")).stderr).toContain("Not all of the control plane runs");
     expect(stack.processes()).toEqual([]);
@@ -145,5 +143,8 @@ function portOf(name: string): number {
 
 function listenOn(port: number): Promise<Server> {
   const server = createServer();
-  return new Promise((ready) => server.listen(port, "127.0.0.1", () => ready(server)));
+  return new Promise((ready, failed) => {
+    server.once("error", failed);
+    server.listen(port, "127.0.0.1", () => ready(server));
+  });
 }

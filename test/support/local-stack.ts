@@ -133,6 +133,15 @@ export class LocalStack {
       });
   }
 
+  /** Kills processes (all, or the one of this name) as `kill -9` does, and waits until they are gone with their ports. */
+  async kill(name?: string): Promise<void> {
+    const killed = this.processes().filter((process) => name === undefined || process.name === name);
+    if (killed.length === 0)
+      throw new Error(`No process of this stack ${name === undefined ? "runs" : `is a ${name}`}`);
+    for (const { pid } of killed) process.kill(pid, "SIGKILL");
+    while (killed.some(({ pid }) => existsSync(`/proc/${pid}`))) await new Promise((resume) => setTimeout(resume, 10));
+  }
+
   /** What the home would be left with. */
   homeEntries(): string[] {
     return existsSync(this.paths.home) ? readdirSync(this.paths.home).sort() : [];
