@@ -1,6 +1,7 @@
+import { rmSync } from "node:fs";
 import { formatProblem, ProblemsError } from "../infra/problems";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
-import { StoppedError, UpdateError } from "./engine/update";
+import { engineWords, StoppedError, UpdateError } from "./engine/update";
 import { claimPulumiHome, projectPaths } from "./paths";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
@@ -35,6 +36,8 @@ async function main([command = "", stack = "local"]: readonly string[]): Promise
     }
     process.stderr.write(`\n${describe(error)}\n`);
     return 1;
+  } finally {
+    rmSync(paths.scratch, { recursive: true, force: true });
   }
 }
 
@@ -63,6 +66,8 @@ function describe(error: unknown): string {
   }
   if (error instanceof UpdateError || error instanceof CommandError || error instanceof StoppedError)
     return error.message;
+  // The SDK's own error for a command of the engine: what the engine said is in it.
+  if (error instanceof Error && error.constructor.name === "CommandError") return engineWords(error);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -4,7 +4,7 @@ import * as path from "node:path";
 export interface Paths {
   /** The project's root, where Pulumi.yaml lies. */
   readonly root: string;
-  /** The folder that git ignores and that `rm -r` makes the project new again with. */
+  /** The folder that git ignores and that holds all that is made here; `make down` first, as what runs is known by its files. */
   readonly home: string;
   /** Symbolic links, one for each tool, to what is in use: what goes on the PATH of child processes. */
   readonly bin: string;
@@ -16,6 +16,8 @@ export interface Paths {
   /** Pulumi's own home (PULUMI_HOME): plugins and settings, apart from the user's. */
   readonly pulumiHome: string;
   readonly logs: string;
+  /** Temporary files of one command, credentials among them: removed when it ends. */
+  readonly scratch: string;
   /** The modules that tools are built from, part of the source. */
   readonly toolSources: string;
 }
@@ -50,6 +52,7 @@ export function projectPaths(
     kubeconfig: path.join(moved, "kubeconfig"),
     pulumiHome: path.join(moved, "pulumi"),
     logs: path.join(moved, "logs"),
+    scratch: path.join(moved, "tmp"),
     toolSources: path.join(project, "local", "tools"),
   };
 }

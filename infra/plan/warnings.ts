@@ -74,7 +74,8 @@ function alphaFeature(config: StackConfig): Problem[] {
     {
       path: "controlPlane.cfsQuotaPeriod",
       value: formatDuration(cfsQuotaPeriod),
-      limit: "it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which is alpha at Kubernetes 1.30",
+      limit:
+        "it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which was alpha when Kubernetes 1.30 came out",
       fix: "keep it for P99 under a CPU limit, and test it at each upgrade; 100ms needs no gate",
     },
   ];
@@ -90,8 +91,8 @@ function scaleOutWarnings(fn: FunctionConfig, scaleOut: ScaleOut): Problem[] {
       max > min && {
         path,
         value,
-        limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: max is reached by request rate only (${formatCount(requestsPerPod)}/s per pod ask for ${formatCount(requestRate)})`,
-        fix: "scale by request rate, declare a heavier workload.cpuPerRequest, or lower max",
+        limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: the autoscaler, which holds CPU, will not reach max (request rate, at ${formatCount(requestsPerPod)}/s per pod, would ask for ${formatCount(requestRate)})`,
+        fix: "declare a heavier workload.cpuPerRequest if requests are, or lower max",
       },
     cpu > max && {
       path,

@@ -8,6 +8,8 @@ export interface Kubectl {
 }
 
 export function kubectlFor(paths: Paths, kubeconfig: string = paths.kubeconfig): Kubectl {
+  // An empty path would make kubectl fall back to the user's own cluster.
+  if (kubeconfig === "") throw new Error("kubectl needs a kubeconfig");
   const common = ["--kubeconfig", kubeconfig, "--cache-dir", join(paths.state, "kube-cache")];
   return (args, options) => run(join(paths.bin, "kubectl"), [...common, ...args], { timeout: 60_000, ...options });
 }

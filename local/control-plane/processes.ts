@@ -79,13 +79,42 @@ function readCommandLine(pid: number): string[] {
   }
 }
 
+/**
+ * Ends programs of a folder whose parent, which would have ended them, is gone: a killed engine leaves its plugins
+ * behind. One whose parent still runs under the name `parent` is let alone.
+ */
+export async function endOrphans(folder: string, parent: string): Promise<void> {
+  const pids = readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
+  const orphans = pids.filter(
+    (pid) =>
+      readCommandLine(pid)[0]?.startsWith(`${folder}/`) === true &&
+      basename(readCommandLine(parentOf(pid))[0] ?? "") !== parent,
+  );
+  for (const pid of orphans) await endProcess(pid);
+}
+
+/** Field 4 of /proc/<pid>/stat; the program's name before it may hold spaces and brackets itself. */
+function parentOf(pid: number): number {
+  const stat = readIfExists(`/proc/${pid}/stat`) ?? "";
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
+/** Asks it to end, ends it after five seconds, and returns when it is gone with its ports and files. */
 async function endProcess(pid: number): Promise<void> {
   kill(pid, "SIGTERM");
-  for (let waited = 0; waited < 5000; waited += 50) {
-    if (readCommandLine(pid).join("") === "") return;
+  if (await isGone(pid, 5000)) return;
+  kill(pid, "SIGKILL");
+  if (!(await isGone(pid, 5000))) throw new Error(`Process ${pid} does not end, not even killed`);
+}
+
+async function isGone(pid: number, milliseconds: number): Promise<boolean> {
+  for (let waited = 0; waited < milliseconds; waited += 50) {
+    if (readCommandLine(pid).join("") === "") return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  kill(pid, "SIGKILL");
+  return false;
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

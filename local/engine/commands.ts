@@ -13,6 +13,8 @@ import {
   waitForReading,
 } from "../control-plane/control-plane";
 import { kubectlFor } from "../control-plane/kubectl";
+import { endOrphans } from "../control-plane/processes";
+import { readIfExists, writeFileAtomic } from "../files";
 import { withLock } from "../lock";
 import type { Paths } from "../paths";
 import type { Progress } from "../progress";
@@ -97,6 +99,7 @@ export async function down(session: Session, stackName: string): Promise<void> {
       await operate("destroy", session, file);
       return;
     }
+    assertOwner(session.paths, file);
     const processes = controlPlaneStatus(session.paths).map((process) => process.running);
     if (processes.every(Boolean)) {
       await tools(session, false);
@@ -112,6 +115,8 @@ export async function down(session: Session, stackName: string): Promise<void> {
 export async function status(session: Session, stackName: string): Promise<void> {
   const { paths, print } = session;
   const file = readStackFile(paths.root, stackName);
+  if (kubeconfigOf(paths, file) === "")
+    throw new ProblemsError("The cluster cannot be asked", [secretKubeconfig(file)]);
   if (isDisposable(file.config)) {
     const processes = controlPlaneStatus(paths);
     print(
@@ -148,13 +153,18 @@ function locked(session: Session, file: StackFile, work: () => Promise<void>): P
 }
 
 async function prepare(session: Session, file: StackFile): Promise<void> {
-  const { paths, progress } = session;
+  const { paths, progress, signal } = session;
   const disposable = isDisposable(file.config);
+  if (disposable) claimHome(paths, file);
+  else assertInstalled(file);
   await tools(session, disposable);
   if (!disposable) return assertReachable(session, file);
   const task = progress.task("control plane", "starting");
   let step = "";
-  const onStep = (next: string) => task.update((step = next));
+  const onStep = (next: string) => {
+    signal.throwIfAborted();
+    task.update((step = next));
+  };
   try {
     await startControlPlane({ paths, config: file.config, plan: planStack(file.config), onStep });
     task.done(step);
@@ -174,6 +184,7 @@ async function operate(
   session: Session,
   file: StackFile,
 ): Promise<UpdateState> {
+  session.signal.throwIfAborted();
   const state = new UpdateState();
   const stack = await openStack(
     file,
@@ -181,13 +192,74 @@ async function operate(
     countedProgram(() => state),
   );
   await installProvider(session.paths);
+  await endOrphans(join(session.paths.pulumiHome, "plugins"), "pulumi");
   // A killed command leaves its engine's lock; ours says that no other command runs.
   if (isDisposable(file.config) && hasDeadLock(session.paths, file.stack)) await stack.cancel();
   // Whoever asked for it has typed the stack's name.
   if (operation === "destroy" && file.config.platform.protect) await unprotect(session.paths, stack);
+  session.signal.throwIfAborted();
   await runUpdate(operation, stack, state, session);
   if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
   return state;
+}
+
+/** The embedded control plane is this stack's from now on, and of the version that it is. */
+function claimHome(paths: Paths, file: StackFile): void {
+  assertOwner(paths, file);
+  const own = `v${TOOL_VERSIONS.kubernetes}`;
+  const { version } = file.config.cluster;
+  if (!version.startsWith(`${own}+`)) {
+    throw new ProblemsError("The embedded control plane has another version", [
+      {
+        path: "cluster.version",
+        value: version,
+        limit: `it is Kubernetes ${own}`,
+        fix: `leave it out, or use a release of ${own}`,
+      },
+    ]);
+  }
+  writeFileAtomic(ownerFile(paths), file.stack);
+}
+
+/** One disposable stack at a time: they would share the control plane and its state. */
+function assertOwner(paths: Paths, { stack }: StackFile): void {
+  const owner = readIfExists(ownerFile(paths)) ?? stack;
+  if (owner === stack) return;
+  throw new ProblemsError("Another stack is up", [
+    {
+      path: "STACK",
+      value: stack,
+      limit: `the embedded control plane runs stack ${owner}`,
+      fix: `make down STACK=${owner} first`,
+    },
+  ]);
+}
+
+function ownerFile(paths: Paths): string {
+  return join(paths.state, "stack");
+}
+
+/** Before the backend or the stack's file is touched. */
+function assertInstalled(file: StackFile): void {
+  const { cluster, kubeconfig } = file.config;
+  if (cluster.kind !== "k3s" || kubeconfig !== undefined) return;
+  throw new ProblemsError("There is no cluster yet", [
+    {
+      path: "kubeconfig",
+      value: "missing",
+      limit: "K3s is not installed from hosts yet",
+      fix: `install it on them, then set its kubeconfig: pulumi config set --secret kubeconfig --stack ${file.stack} < file`,
+    },
+  ]);
+}
+
+function secretKubeconfig(file: StackFile) {
+  return {
+    path: file.config.kubeconfig === undefined ? "cluster" : "kubeconfig",
+    value: file.stack,
+    limit: "its kubeconfig is not in a file, only the engine can read it",
+    fix: `ask it by your own kubectl; make preview STACK=${file.stack} compares`,
+  };
 }
 
 async function unprotect(paths: Paths, { name, workspace }: Stack): Promise<void> {
@@ -252,7 +324,10 @@ async function showResult(session: Session, file: StackFile): Promise<void> {
   if (kubeconfig === "") return;
   const kubectl = kubectlFor(paths, kubeconfig);
   const task = progress.task("autoscaler", "waiting for its first reading of CPU");
-  const functions = await waitForReading(() => functionStatus(kubectl, file.config), READING_SECONDS);
+  const functions = await waitForReading(() => {
+    session.signal.throwIfAborted();
+    return functionStatus(kubectl, file.config);
+  }, READING_SECONDS);
   if (functions.every((fn) => fn.cpu !== undefined)) task.done("reads CPU from the metrics API");
   else task.fail("has no reading of CPU yet: make status shows it when it has");
   print(`\n${functionTable(functions)}\n`);
@@ -265,16 +340,17 @@ function nextCommands(file: StackFile, kubeconfig: string): string {
   const fn = file.config.functions[0];
   return table([
     ["Next:", `make status${stack}`, "what runs"],
-    ["", `.local/bin/kubectl --kubeconfig ${kubeconfig} -n ${fn?.tenant} get hpa -w`, "watch it scale"],
-    ["", "make preview STACK=prod", "the full target, without a cluster"],
+    ["", `KUBECONFIG=${kubeconfig} kubectl -n ${fn?.tenant} get hpa -w`, "watch it scale, with your own kubectl"],
+    ["", `make preview${stack}`, "what a change of the stack's file would do"],
     ["", `make down${stack}`, "leave nothing"],
   ]);
 }
 
 async function removeDisposable({ paths, progress }: Session): Promise<void> {
   const task = progress.task("control plane", "stopping");
+  await endOrphans(join(paths.pulumiHome, "plugins"), "pulumi");
   await stopControlPlane(paths);
-  for (const folder of [paths.state, paths.kubeconfig, paths.pulumiHome, paths.logs, paths.bin]) {
+  for (const folder of [paths.state, paths.kubeconfig, paths.pulumiHome, paths.logs, paths.scratch, paths.bin]) {
     rmSync(folder, { recursive: true, force: true });
   }
   task.done("stopped, and what it kept is deleted");

@@ -4,7 +4,10 @@ import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
 
 interface DeploymentObject {
-  readonly spec: { readonly replicas?: number };
+  readonly spec: {
+    readonly replicas?: number;
+    readonly template: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+  };
   readonly status?: { readonly readyReplicas?: number };
 }
 
@@ -47,7 +50,7 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
         max: hpa?.spec.maxReplicas ?? fn.scaling.max,
         cpu: hpa?.status?.currentMetrics?.find((metric) => metric.resource)?.resource?.current.averageUtilization,
         cpuTarget: formatPercent(fn.scaling.cpuTarget),
-        image: fn.image.text,
+        image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
   );

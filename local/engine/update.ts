@@ -99,7 +99,7 @@ function describeFailures(failures: readonly Failure[], cause: unknown): string[
 }
 
 /** What the engine itself said, where no resource failed: a lock, a backend, a plugin. */
-function engineWords(cause: unknown): string {
+export function engineWords(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   const stderr = /stderr: ([\s\S]*?)(?:\n\s*err\?|$)/.exec(text)?.[1]?.trim();
   return stderr !== undefined && stderr !== "" ? stderr : text;

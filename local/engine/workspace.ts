@@ -62,6 +62,7 @@ async function createWorkspace(
   program: PulumiFn,
   backend: Record<string, string>,
 ): Promise<LocalWorkspace> {
+  mkdirSync(paths.scratch, { recursive: true, mode: 0o700 });
   return LocalWorkspace.create({
     workDir,
     program,
@@ -71,6 +72,8 @@ async function createWorkspace(
     envVars: {
       ...backend,
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      // The Kubernetes provider leaves the kubeconfig that it was given, credentials included, in a temporary file.
+      TMPDIR: paths.scratch,
       // Exactly the plugins that were installed for it, not whatever lies on the PATH.
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     },

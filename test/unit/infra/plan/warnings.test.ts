@@ -52,13 +52,13 @@ describe("the plan warns", () => {
 
   it("that a CFS period of its own needs an alpha feature", () => {
     expect(warnings(rawConfig(), "controlPlane.cfsQuotaPeriod")).toEqual([
-      "controlPlane.cfsQuotaPeriod: 10ms: it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which is alpha at Kubernetes 1.30; keep it for P99 under a CPU limit, and test it at each upgrade; 100ms needs no gate",
+      "controlPlane.cfsQuotaPeriod: 10ms: it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which was alpha when Kubernetes 1.30 came out; keep it for P99 under a CPU limit, and test it at each upgrade; 100ms needs no gate",
     ]);
   });
 
-  it("that max is reached by request rate only", () => {
+  it("that CPU will not reach max", () => {
     expect(warnings(withFunction({}), "functions.checkout.scaling.max")).toEqual([
-      "functions.checkout.scaling.max: 5,000: by CPU (70% of the request) peak load asks for 2,572 replicas: max is reached by request rate only (20/s per pod ask for 5,000); scale by request rate, declare a heavier workload.cpuPerRequest, or lower max",
+      "functions.checkout.scaling.max: 5,000: by CPU (70% of the request) peak load asks for 2,572 replicas: the autoscaler, which holds CPU, will not reach max (request rate, at 20/s per pod, would ask for 5,000); declare a heavier workload.cpuPerRequest if requests are, or lower max",
     ]);
   });
 

@@ -10,11 +10,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   dropStalePidFiles,
+  endOrphans,
   isAlive,
   listPidFiles,
   startDaemon,
@@ -187,5 +188,31 @@ describe("a pid file", () => {
     expect(listPidFiles(join(folder, "none"))).toEqual([]);
     dropStalePidFiles(join(folder, "none"));
     await stopDaemon(join(folder, "none", "etcd.pid"));
+  });
+});
+
+describe("orphans", () => {
+  /** A program of the folder, whose parent is this process. */
+  function plugin(): number {
+    const command = join(folder, "plugins", "plugin");
+    mkdirSync(join(folder, "plugins"));
+    symlinkSync("/bin/sh", command);
+    const child = spawn(command, ["-c", "while :; do sleep 0.02; done"], { detached: true, stdio: "ignore" });
+    pids.add(child.pid!);
+    return child.pid!;
+  }
+
+  it("are ended where their parent is another than the one that would end them", async () => {
+    const pid = plugin();
+    await endOrphans(join(folder, "plugins"), "pulumi");
+    while (isRunning(pid)) await sleep(5);
+  });
+
+  it("are none while that parent runs, nor outside the folder", async () => {
+    const pid = plugin();
+    const self = readFileSync("/proc/self/cmdline", "utf8").split("\0")[0]!;
+    await endOrphans(join(folder, "plugins"), basename(self));
+    await endOrphans(join(folder, "elsewhere"), "pulumi");
+    expect(isRunning(pid)).toBe(true);
   });
 });

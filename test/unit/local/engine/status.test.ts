@@ -6,6 +6,9 @@ import { withFunction } from "../../infra/support";
 
 const CONFIG = parseConfig(withFunction({ scaling: { min: 2, initial: 10, max: 400, cpuTarget: "72.5%" } }));
 
+/** Another image than the config's: what is shown is what runs. */
+const RUNNING = { spec: { containers: [{ image: "registry.example.com/checkout:9" }] } };
+
 /** A cluster that has these objects, by `kind name`. */
 function clusterOf(objects: Readonly<Record<string, object>>): Kubectl {
   return ([get, kind, name, ...rest]) => {
@@ -18,7 +21,7 @@ function clusterOf(objects: Readonly<Record<string, object>>): Kubectl {
 describe("a function's status", () => {
   it("is what deployment and autoscaler say", async () => {
     const kubectl = clusterOf({
-      "deployment checkout": { spec: { replicas: 12 }, status: { readyReplicas: 11 } },
+      "deployment checkout": { spec: { replicas: 12, template: RUNNING }, status: { readyReplicas: 11 } },
       "hpa checkout-hpa": {
         spec: { minReplicas: 3, maxReplicas: 300 },
         status: {
@@ -36,14 +39,14 @@ describe("a function's status", () => {
         max: 300,
         cpu: 0,
         cpuTarget: "72.5%",
-        image: "registry.example.com/serverless-function:1.0.0",
+        image: "registry.example.com/checkout:9",
       },
     ]);
   });
 
   it("has no pods where it is not there, and the config's bounds", async () => {
     const [status] = await functionStatus(clusterOf({}), CONFIG);
-    expect(status).toMatchObject({ ready: 0, replicas: 0, min: 2, max: 400, cpu: undefined });
+    expect(status).toMatchObject({ ready: 0, replicas: 0, min: 2, max: 400, cpu: undefined, image: "not there" });
   });
 
   it.each([
