@@ -67,9 +67,34 @@ describe("a config that is not valid", () => {
     expect(error).toMatch(/1,023|1023/);
     expect(error).toMatch(/add|agents/);
   });
+
+  it("refuses another Kubernetes than the embedded control plane is", async () => {
+    stack.configure("cluster", {
+      kind: "existing",
+      embedded: "simulated-nodes",
+      kubeconfig: ".local/kubeconfig",
+      version: "v1.34.1+k3s1",
+    });
+    expect(await refused()).toContain("cluster.version: v1.34.1+k3s1: it is Kubernetes v1.30.4");
+  });
 });
 
 describe("a cluster that is not there", () => {
+  it("keeps dev from coming up, before its backend or file is touched", async () => {
+    const file = join(stack.root, "Pulumi.dev.yaml");
+    const before = readFileSync(file, "utf8");
+    const backend = join(stack.root, "backend-untouched");
+    const env = { PULUMI_BACKEND_URL: `file://${backend}?create_dir=true`, PULUMI_CONFIG_PASSPHRASE: "for this test" };
+    expect(await refused("up", "dev", env)).toContain("There is no cluster yet:\n  - kubeconfig: missing: ");
+    expect(readFileSync(file, "utf8")).toBe(before);
+    expect(existsSync(backend)).toBe(false);
+  });
+
+  it("has no status, and the user's own cluster is not asked instead", async () => {
+    const error = await refused("status", "prod", { KUBECONFIG: join(stack.root, "nowhere") });
+    expect(error).toContain("The cluster cannot be asked");
+  });
+
   it("refuses a kubeconfig that points nowhere, before the engine is asked", async () => {
     stack.writeStackFile(
       "config:\n  wasm-functions:cluster:\n    kind: existing\n    kubeconfig: nowhere/kubeconfig\n",
@@ -117,6 +142,14 @@ describe("a stack that is up", () => {
     await new Promise((closed) => server?.close(closed));
     server = undefined;
     expect((await stack.ok("up")).stderr).toMatch(/stack: 0 changes/);
+  });
+
+  it("is the only one of its kind: a second is refused, and cannot take the first down", async () => {
+    stack.writeStackFile(localFile, "second");
+    for (const command of ["up", "down"]) {
+      expect(await refused(command, "second")).toContain("the embedded control plane runs stack local");
+    }
+    expect((await stack.ok("status")).stdout).toMatch(/kube-apiserver +running/);
   });
 
   it("previews against the last known state while its cluster is down, and says so", async () => {
