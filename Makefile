@@ -4,7 +4,10 @@ NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: up preview refresh down status tools test check unit engine bench
+.PHONY: help up preview refresh down status tools test check unit engine bench
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## /\1: /p' Makefile
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
 	@$(NODE) local/main.ts $@ $(STACK)
@@ -29,4 +32,4 @@ bench: tools ## measures, prints a table, writes .local/bench.json
 
 # Without install scripts: they would only download what `make tools` sets up.
 node_modules: package.json package-lock.json
-	@npm ci --ignore-scripts --no-audit --no-fund && touch node_modules
+	@npm ci --ignore-scripts --no-audit --no-fund >&2 && touch node_modules

@@ -4,8 +4,6 @@ import type { Plan } from "./types";
 import { LONGEST_SCALE_OUT } from "./autoscaler";
 import { formatCores, formatCount } from "./numbers";
 
-const METRIC_NAMES = { cpu: "CPU", requestRate: "request rate" } as const;
-
 /** The plan in a few lines of plain text, as a preview shows it; warnings stand apart. */
 export function summarize(plan: Plan, config: StackConfig): string[] {
   const { topology, capacity } = plan;
@@ -27,7 +25,7 @@ function functionLines(plan: Plan, name: string): string[] {
   const time = secondsToMax >= LONGEST_SCALE_OUT ? `over ${LONGEST_SCALE_OUT} s` : `${secondsToMax} s`;
   return [
     `${name} at peak: ${formatCount(plan.capacity.peakRequestsPerPod[name] ?? 0)} requests/s per pod at max; wanted ${formatCount(wantedAtPeak.cpu)} replicas by CPU, ${formatCount(wantedAtPeak.requestRate)} by request rate`,
-    `${name} from min to max: ${time} by ${METRIC_NAMES[drivenBy]} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}`,
+    `${name} from min to max: ${time} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
   ];
 }
 

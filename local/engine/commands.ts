@@ -23,6 +23,7 @@ import { table } from "../table";
 import { ensureTools } from "../tools/resolve";
 import { TOOL_VERSIONS } from "../../infra/versions";
 import { UpdateState, type Operation } from "./events";
+import { describeChanges } from "./reporter";
 import { isDisposable, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable } from "./status";
 import { countedProgram, runUpdate } from "./update";
@@ -54,8 +55,10 @@ export async function up(session: Session, stackName: string): Promise<void> {
 
 /** What `up` would change. It changes nothing itself, not even in the backend, and works with no cluster there. */
 export async function preview(session: Session, stackName: string): Promise<void> {
-  const { paths, progress } = session;
+  const { paths, print } = session;
   const file = checkedStackFile(paths, stackName);
+  // What is planned is the result: it goes where a pull request's comment can be made of it.
+  const { progress } = session.progress.live ? session : { progress: { ...session.progress, note: print } };
   await locked(session, file, async () => {
     await tools(session, false);
     const state = new UpdateState();
@@ -72,7 +75,8 @@ export async function preview(session: Session, stackName: string): Promise<void
         progress.note("The cluster does not answer: compared with its last known state");
       }
       await installProvider(paths);
-      await runUpdate("preview", stack, state, session);
+      await runUpdate("preview", stack, state, { ...session, progress });
+      if (!progress.live) print(describeChanges(state.changes, "preview"));
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }

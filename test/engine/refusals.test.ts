@@ -119,9 +119,9 @@ describe("a cluster that is not there", () => {
     const before = readFileSync(file, "utf8");
     const backend = join(stack.root, `backend-${name}`);
     const env = { PULUMI_BACKEND_URL: `file://${backend}?create_dir=true`, PULUMI_CONFIG_PASSPHRASE: "for this test" };
-    const { stderr } = await stack.ok("preview", name, env);
-    expect(stderr).toMatch(/preview: would be \d+ created/);
-    expect(stderr).toContain("+  Deployment serverless-function");
+    const { stdout } = await stack.ok("preview", name, env);
+    expect(stdout).toContain("+  Deployment serverless-function");
+    expect(stdout).toMatch(/^would be \d+ created$/m);
     expect(readFileSync(file, "utf8")).toBe(before);
     expect(existsSync(join(backend, ".pulumi", "stacks"))).toBe(false);
   });
@@ -154,9 +154,9 @@ describe("a stack that is up", () => {
 
   it("previews against the last known state while its cluster is down, and says so", async () => {
     await stack.kill();
-    const { stderr } = await stack.ok("preview");
-    expect(stderr).toContain("The cluster does not answer: compared with its last known state");
-    expect(stderr).toMatch(/preview: 0 changes/);
+    const { stdout } = await stack.ok("preview");
+    expect(stdout).toContain("The cluster does not answer: compared with its last known state");
+    expect(stdout).toMatch(/^0 changes$/m);
   });
 
   it("goes down all the same, while a port is taken and half of it runs", async () => {

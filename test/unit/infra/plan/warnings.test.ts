@@ -94,7 +94,7 @@ it("sums up the reference production stack in seven lines", () => {
     "Pods at the worst moment: 7,758 of 7,830 (replicas 5,000, surge 1,250, leaving 1,418, system 90)",
     "Requested: 81.2 CPU of 139.4 CPU, 305.2Gi of 557.6Gi memory",
     "serverless-function at peak: 20 requests/s per pod at max; wanted 2,572 replicas by CPU, 5,000 by request rate",
-    "serverless-function from min to max: 126 s by request rate (control plane alone 57 s), held back by: nodes",
+    "serverless-function from min to max: 126 s (control plane alone 57 s), held back by: nodes; reckoned by request rate, since CPU, which the autoscaler holds, ends at 2,572",
     "Cost at peak: 1.66 hosts (by cpu) against 5.81 of reference containers (by cpu); saves 71.4% of hosts, 71.4% of CPU, -134.1% of memory",
     "Cost at peak: 1.66 hosts (by cpu) against 1.66 of lean containers (by cpu); saves 0% of hosts, 0% of CPU, -179.6% of memory",
   ]);
