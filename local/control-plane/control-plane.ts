@@ -122,12 +122,14 @@ export function controlPlaneStatus(paths: Paths): ProcessStatus[] {
 export async function waitForReading<T extends { readonly cpu: number | undefined }>(
   ask: () => Promise<readonly T[]>,
   seconds: number,
+  signal?: AbortSignal,
 ): Promise<readonly T[]> {
   let last: readonly T[] = [];
-  await until(seconds, async () => {
+  const allRead = async () => {
     last = await ask();
     return last.every((fn) => fn.cpu !== undefined);
-  });
+  };
+  await until(seconds, allRead, signal);
   return last;
 }
 
@@ -214,9 +216,11 @@ async function waitReady(kubectl: Kubectl): Promise<void> {
   if (!ready) throw new Error(`The API server was not ready within 120 s. ${last}`);
 }
 
-async function until(seconds: number, attempt: () => Promise<boolean>): Promise<boolean> {
+async function until(seconds: number, attempt: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
+    // Not within the attempt, whose errors only mean "not yet".
+    signal?.throwIfAborted();
     if (await attempt().catch(() => false)) return true;
     if (Date.now() > deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -328,10 +328,7 @@ async function showResult(session: Session, file: StackFile): Promise<void> {
   if (kubeconfig === "") return;
   const kubectl = kubectlFor(paths, kubeconfig);
   const task = progress.task("autoscaler", "waiting for its first reading of CPU");
-  const functions = await waitForReading(() => {
-    session.signal.throwIfAborted();
-    return functionStatus(kubectl, file.config);
-  }, READING_SECONDS);
+  const functions = await waitForReading(() => functionStatus(kubectl, file.config), READING_SECONDS, session.signal);
   if (functions.every((fn) => fn.cpu !== undefined)) task.done("reads CPU from the metrics API");
   else task.fail("has no reading of CPU yet: make status shows it when it has");
   print(`\n${functionTable(functions)}\n`);

@@ -107,4 +107,13 @@ describe("waiting for the autoscaler's first reading", () => {
     expect(await waitForReading(() => answers[Math.min(asked++, 1)]!(), 0.2)).toEqual([{ cpu: undefined }]);
     expect(asked).toBe(2);
   });
+
+  it("ends at once when it is stopped", async () => {
+    const stop = new AbortController();
+    const ask = () => {
+      stop.abort();
+      return Promise.resolve([{ cpu: undefined }]);
+    };
+    await expect(waitForReading(ask, 60, stop.signal)).rejects.toThrow("aborted");
+  });
 });
