@@ -52,7 +52,8 @@ export function projectPaths(
     kubeconfig: path.join(moved, "kubeconfig"),
     pulumiHome: path.join(moved, "pulumi"),
     logs: path.join(moved, "logs"),
-    scratch: path.join(moved, "tmp"),
+    // Of this process alone: another command that ends must not take them away.
+    scratch: path.join(moved, "tmp", String(process.pid)),
     toolSources: path.join(project, "local", "tools"),
   };
 }

@@ -1,6 +1,5 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { existsSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { planStack } from "../../infra/plan";
@@ -62,24 +61,15 @@ export async function preview(session: Session, stackName: string): Promise<void
   await locked(session, file, async () => {
     await tools(session, false);
     const state = new UpdateState();
-    const scratch = mkdtempSync(join(tmpdir(), "wasm-functions-preview-"));
-    try {
-      const { stack, known } = await openStackForPreview(
-        file,
-        paths,
-        countedProgram(() => state),
-        scratch,
-      );
-      if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
-      else if ((await whyUnreachable(paths, file)) !== undefined) {
-        progress.note("The cluster does not answer: compared with its last known state");
-      }
-      await installProvider(paths);
-      await runUpdate("preview", stack, state, { ...session, progress });
-      if (!progress.live) print(describeChanges(state.changes, "preview"));
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
+    const program = countedProgram(() => state);
+    const { stack, known } = await openStackForPreview(file, paths, program, join(paths.scratch, "preview"));
+    if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
+    else if ((await whyUnreachable(paths, file)) !== undefined) {
+      progress.note("The cluster does not answer: compared with its last known state");
     }
+    await installProvider(paths);
+    await runUpdate("preview", stack, state, { ...session, progress });
+    if (!progress.live) print(describeChanges(state.changes, "preview"));
     for (const warning of state.warnings) progress.note(`warning: ${warning}`);
   });
 }
@@ -351,7 +341,14 @@ async function removeDisposable({ paths, progress }: Session): Promise<void> {
   const task = progress.task("control plane", "stopping");
   await endOrphans(join(paths.pulumiHome, "plugins"), "pulumi");
   await stopControlPlane(paths);
-  for (const folder of [paths.state, paths.kubeconfig, paths.pulumiHome, paths.logs, paths.scratch, paths.bin]) {
+  for (const folder of [
+    paths.state,
+    paths.kubeconfig,
+    paths.pulumiHome,
+    paths.logs,
+    dirname(paths.scratch),
+    paths.bin,
+  ]) {
     rmSync(folder, { recursive: true, force: true });
   }
   task.done("stopped, and what it kept is deleted");
