@@ -29,7 +29,10 @@ export function k3sMinor(version: string): string {
   return version.replace(/^v(\d+\.\d+)\..*$/, "$1");
 }
 
-/** What `local/tools` finds, downloads or builds; kubectl and the three servers of the control plane share one version. */
+/**
+ * What `local/tools` finds, downloads or builds; the programs of Kubernetes itself share one version. K3s v1.30.4 brings
+ * CoreDNS 1.10.1; 1.11.4 is the one that builds from its module.
+ */
 export const TOOL_VERSIONS = {
   pulumi: "3.259.0",
   "pulumi-resource-kubernetes": "4.25.0",
@@ -37,6 +40,8 @@ export const TOOL_VERSIONS = {
   etcd: "3.6.16",
   kwok: "0.8.0",
   "metrics-server": "0.7.2",
+  coredns: "1.11.4",
+  "kube-router": "2.1.0",
 } as const;
 
 /** A `pulumi` on PATH is used as it is from the release of the SDK in package.json on: older engines were not tried with it. */
@@ -75,7 +80,8 @@ export interface ToolRelease extends ReleaseFile {
 const v = TOOL_VERSIONS;
 
 /**
- * kwok publishes bare binaries without a list of sums, and metrics-server images and manifests only: both are built.
+ * kwok publishes bare binaries without a list of sums, metrics-server images and manifests only, and kube-router archives
+ * without a list of sums, of a program that does not know its version: these are built.
  * The name of the Kubernetes provider's list is what its release tool makes by default; were it another, the download
  * would be refused and the provider built.
  */
@@ -102,11 +108,19 @@ export const TOOL_RELEASES = {
   "kube-controller-manager": kubernetesRelease("kube-controller-manager"),
   "kube-scheduler": kubernetesRelease("kube-scheduler"),
   kubectl: kubernetesRelease("kubectl"),
+  kubelet: kubernetesRelease("kubelet"),
+  "kube-proxy": kubernetesRelease("kube-proxy"),
   etcd: {
     host: "github",
     path: (arch) => `/etcd-io/etcd/releases/download/v${v.etcd}/etcd-v${v.etcd}-linux-${arch}.tar.gz`,
     checksums: { host: "github", path: () => `/etcd-io/etcd/releases/download/v${v.etcd}/SHA256SUMS` },
     member: (arch) => `etcd-v${v.etcd}-linux-${arch}/etcd`,
+  },
+  coredns: {
+    host: "github",
+    path: corednsRelease,
+    checksums: { host: "github", path: (arch) => `${corednsRelease(arch)}.sha256` },
+    member: () => "coredns",
   },
 } as const satisfies Record<string, ToolRelease>;
 
@@ -116,6 +130,10 @@ function providerVersion(): string {
 
 function providerRelease(): string {
   return `/pulumi/pulumi-kubernetes/releases/download/v${providerVersion()}`;
+}
+
+function corednsRelease(arch: Arch): string {
+  return `/coredns/coredns/releases/download/v${v.coredns}/coredns_${v.coredns}_linux_${arch}.tgz`;
 }
 
 function kubernetesRelease(name: string): ToolRelease {

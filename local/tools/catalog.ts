@@ -1,18 +1,28 @@
 import { MINIMUM_PULUMI, TOOL_RELEASES, TOOL_VERSIONS, type ToolRelease } from "../../infra/versions";
 
-/** The programs that the embedded default runs, in the order in which they are made ready. */
-export const TOOL_NAMES = [
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "kubectl",
-  "kwok",
-  "kwokctl",
-  "metrics-server",
-  "pulumi",
-  "pulumi-resource-kubernetes",
-] as const;
+/** The tools by what needs them: each group costs minutes to build, so only what is used is made ready. */
+export const TOOL_GROUPS = {
+  /** The embedded default with simulated nodes: what `make tools` makes ready when it is given no names. */
+  local: [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "kwokctl",
+    "metrics-server",
+    "pulumi",
+    "pulumi-resource-kubernetes",
+  ],
+  /** A real node beside them: what K3s has built in, or brings as an image. */
+  node: ["kubelet", "kube-proxy", "kube-router", "coredns"],
+} as const;
+
+export type ToolGroup = keyof typeof TOOL_GROUPS;
+
+/** Every tool, in the order in which they are made ready. */
+export const TOOL_NAMES = [...TOOL_GROUPS.local, ...TOOL_GROUPS.node] as const;
 
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -43,7 +53,7 @@ export interface Build {
   readonly set: Readonly<Record<string, string>>;
   /**
    * Compiled with optimizations. Without them a build takes 30 % less, so only what the measurements of the control
-   * plane rest on has them.
+   * plane and of nodes rest on has them.
    */
   readonly optimized: boolean;
   /** Files of a dependency that the main package embeds, copied beside it. */
@@ -52,29 +62,37 @@ export interface Build {
 
 const versions = TOOL_VERSIONS;
 
-const kubernetes: Build = {
-  name: "kubernetes",
-  module: "kubernetes",
-  package: ".",
-  version: versions.kubernetes,
-  set: {
-    // What --version and `kubectl version` report, and what the user agent of every request says.
-    "k8s.io/component-base/version.gitVersion": `v${versions.kubernetes}`,
-    "k8s.io/component-base/version.gitMajor": minor(versions.kubernetes)[0],
-    "k8s.io/component-base/version.gitMinor": minor(versions.kubernetes)[1],
-    "k8s.io/client-go/pkg/version.gitVersion": `v${versions.kubernetes}`,
-  },
-  optimized: true,
-};
+/** Several of Kubernetes' programs in one. */
+function kubernetesBuild(name: "kubernetes" | "kubernetes-node"): Build {
+  return {
+    name,
+    module: name,
+    package: ".",
+    version: versions.kubernetes,
+    set: {
+      // What --version and `kubectl version` report, and what the user agent of every request says.
+      "k8s.io/component-base/version.gitVersion": `v${versions.kubernetes}`,
+      "k8s.io/component-base/version.gitMajor": minor(versions.kubernetes)[0],
+      "k8s.io/component-base/version.gitMinor": minor(versions.kubernetes)[1],
+      "k8s.io/client-go/pkg/version.gitVersion": `v${versions.kubernetes}`,
+    },
+    optimized: true,
+  };
+}
 
-function kubernetesServer(name: ToolName): Tool {
+const controlPlane = kubernetesBuild("kubernetes");
+const node = kubernetesBuild("kubernetes-node");
+
+type KubernetesProgram = "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kubelet" | "kube-proxy";
+
+function kubernetesTool(name: KubernetesProgram, build: Build): Tool {
   return {
     name,
     version: versions.kubernetes,
     probe: { args: ["--version"], pattern: /^Kubernetes v(\S+)/m },
     accepts: exactly(versions.kubernetes),
-    release: TOOL_RELEASES[name as keyof typeof TOOL_RELEASES],
-    build: kubernetes,
+    release: TOOL_RELEASES[name],
+    build,
   };
 }
 
@@ -104,9 +122,9 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
     release: TOOL_RELEASES.etcd,
     build: { name: "etcd", module: "etcd", package: ".", version: versions.etcd, set: {}, optimized: true },
   },
-  "kube-apiserver": kubernetesServer("kube-apiserver"),
-  "kube-controller-manager": kubernetesServer("kube-controller-manager"),
-  "kube-scheduler": kubernetesServer("kube-scheduler"),
+  "kube-apiserver": kubernetesTool("kube-apiserver", controlPlane),
+  "kube-controller-manager": kubernetesTool("kube-controller-manager", controlPlane),
+  "kube-scheduler": kubernetesTool("kube-scheduler", controlPlane),
   kubectl: {
     name: "kubectl",
     version: versions.kubernetes,
@@ -117,7 +135,7 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       test: (version) => minor(version).join(".") === minor(versions.kubernetes).join("."),
     },
     release: TOOL_RELEASES.kubectl,
-    build: kubernetes,
+    build: controlPlane,
   },
   kwok: kwokTool("kwok"),
   kwokctl: kwokTool("kwokctl"),
@@ -174,6 +192,37 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
         folder: "cmd/pulumi-resource-kubernetes",
         files: ["schema.json", "terraform-mapping.json"],
       },
+    },
+  },
+  kubelet: kubernetesTool("kubelet", node),
+  "kube-proxy": kubernetesTool("kube-proxy", node),
+  "kube-router": {
+    name: "kube-router",
+    version: versions["kube-router"],
+    probe: { args: ["--version"], pattern: /version v(\S+?),/ },
+    accepts: exactly(versions["kube-router"]),
+    build: {
+      name: "kube-router",
+      module: "kube-router",
+      package: "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
+      version: versions["kube-router"],
+      set: { "github.com/cloudnativelabs/kube-router/v2/pkg/version.Version": `v${versions["kube-router"]}` },
+      optimized: false,
+    },
+  },
+  coredns: {
+    name: "coredns",
+    version: versions.coredns,
+    probe: { args: ["-version"], pattern: /^CoreDNS-(\S+)/m },
+    accepts: exactly(versions.coredns),
+    release: TOOL_RELEASES.coredns,
+    build: {
+      name: "coredns",
+      module: "coredns",
+      package: "github.com/coredns/coredns",
+      version: versions.coredns,
+      set: {},
+      optimized: false,
     },
   },
 };

@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { TOOL_VERSIONS } from "../../infra/versions";
 import { projectPaths, type Paths } from "../../local/paths";
 import { createProgress, type Progress } from "../../local/progress";
+import { TOOLS } from "../../local/tools/catalog";
 import type { ToolsOptions } from "../../local/tools/resolve";
 
 /** A project of its own in a temporary folder, with a PATH of its own, a stand-in for Go and no publisher in reach. */
@@ -74,7 +75,7 @@ function systemProgram(name: string): string {
 }
 
 function writeModules(sources: string): void {
-  for (const name of ["etcd", "kubernetes", "kwok", "metrics-server", "pulumi", "pulumi-resource-kubernetes"]) {
+  for (const name of new Set(Object.values(TOOLS).map((tool) => tool.build.module))) {
     const module = path.join(sources, name);
     fs.mkdirSync(module, { recursive: true });
     fs.writeFileSync(path.join(module, "go.mod"), `module ${name}.invalid\n`);

@@ -25,9 +25,12 @@ describe("the versions of the tools", () => {
   it.each([
     ["etcd", `go.etcd.io/etcd/server/v3 v${TOOL_VERSIONS.etcd}`],
     ["kubernetes", `k8s.io/kubernetes v${TOOL_VERSIONS.kubernetes}`],
+    ["kubernetes-node", `k8s.io/kubernetes v${TOOL_VERSIONS.kubernetes}`],
     ["kwok", `sigs.k8s.io/kwok v${TOOL_VERSIONS.kwok}`],
     ["metrics-server", `sigs.k8s.io/metrics-server v${TOOL_VERSIONS["metrics-server"]}`],
     ["pulumi", `github.com/pulumi/pulumi/pkg/v3 v${TOOL_VERSIONS.pulumi}`],
+    ["kube-router", `github.com/cloudnativelabs/kube-router/v2 v${TOOL_VERSIONS["kube-router"]}`],
+    ["coredns", `github.com/coredns/coredns v${TOOL_VERSIONS.coredns}`],
   ])("are what the module of %s pins", (name, requirement) => {
     expect(read("local", "tools", name, "go.mod")).toContain(requirement);
   });
@@ -67,6 +70,10 @@ describe("a version probe reads what the tool prints", () => {
     ["kwokctl", "kwokctl version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"],
     ["metrics-server", "v0.7.2\n", "0.7.2"],
     ["pulumi", "v3.259.0\n", "3.259.0"],
+    ["kubelet", "Kubernetes v1.30.4\n", "1.30.4"],
+    ["kube-proxy", "Kubernetes v1.30.4\n", "1.30.4"],
+    ["kube-router", "Running kube-router version v2.1.0, built on , go1.26.8\n", "2.1.0"],
+    ["coredns", "CoreDNS-1.11.4\nlinux/amd64, go1.26.8, \n", "1.11.4"],
   ] as const)("%s", (name, output, version) => {
     expect(TOOLS[name].probe?.pattern.exec(output)?.[1]).toBe(version);
   });
