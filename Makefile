@@ -1,10 +1,15 @@
-# Every command takes STACK=local (the default), dev or prod.
+# Every command takes STACK=local (the default), real, dev or prod.
 STACK  ?= local
+# What `make tools` makes ready: tools or the groups local and node; without any, local.
+TOOLS  ?=
+# What `make function` builds: a folder of functions/, as compiled, portable or native.
+FUNCTION ?= checkout
+BUILD    ?= compiled
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status tools test check unit engine bench
+.PHONY: help up preview refresh down status function tools test check unit engine real bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## /\1: /p' Makefile
@@ -12,11 +17,14 @@ help: ## this list
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
 	@$(NODE) local/main.ts $@ $(STACK)
 
-tools: node_modules ## find, download or build every program that the local commands use
-	@$(NODE) local/tools/main.ts
+function: node_modules ## build a function's image, tell its digest (FUNCTION=checkout, as root)
+	@$(NODE) local/images/main.ts $(FUNCTION) $(BUILD)
+
+tools: node_modules ## find, download or build the programs that the local commands use (TOOLS=node for a real node)
+	@$(NODE) local/tools/main.ts $(TOOLS)
 
 test: node_modules ## everything, fast suites first
-	@test/run.sh check unit tools engine
+	@test/run.sh check unit tools engine real
 
 check: node_modules ## format, lint and types
 	@npx prettier --check --log-level warn . && npx eslint . && npx tsc -p .
@@ -25,6 +33,9 @@ unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
 engine: tools ## tests on the real engine and a real control plane
+	@$(VITEST)
+
+real: node_modules ## tests on a real node, as root on Linux: functions run (skipped aloud elsewhere)
 	@$(VITEST)
 
 bench: tools ## measures, prints a table, writes .local/bench.json

@@ -14,6 +14,12 @@ const zones = [
     message: "The program does not know what runs it.",
   },
   {
+    target: "./local",
+    from: "./components",
+    except: ["./cluster/component-flags.ts", "./cluster/k3s-config.ts"],
+    message: "Objects are the program's; only what a node and a control plane are set to is known on both sides.",
+  },
+  {
     target: "./components",
     from: ["./local", "./policies", "./infra/index.ts", "./infra/read-config.ts", "./infra/cluster-access.ts"],
     message: "Components get what they need as arguments.",
@@ -27,7 +33,7 @@ const zones = [
   ),
 ];
 
-/** infra/ files that hold config and plan: they run without Pulumi, in milliseconds. */
+/** Config, plan and what is rendered from them as files: they run without Pulumi, in milliseconds. */
 const PURE = [
   "infra/plan/**",
   "infra/config*.ts",
@@ -35,6 +41,8 @@ const PURE = [
   "infra/addresses.ts",
   "infra/problems.ts",
   "infra/versions.ts",
+  "components/cluster/component-flags.ts",
+  "components/cluster/k3s-config.ts",
 ];
 
 export default tseslint.config(
@@ -65,7 +73,7 @@ export default tseslint.config(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ group: ["@pulumi/*"], message: "Config and plan are pure." }] },
+        { patterns: [{ group: ["@pulumi/*"], message: "Config, plan and rendered files are pure." }] },
       ],
     },
   },

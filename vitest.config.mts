@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Two kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
- * a real control plane and needs the tools that `make tools` prepares.
+ * Three kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
+ * a real control plane and needs the tools that `make tools` prepares; `real` runs functions on a real node, and needs
+ * root on Linux.
  */
 export default defineConfig({
   test: {
@@ -17,6 +18,16 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // Each file has a control plane of its own; two at once would only slow each other down on two cores.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          testTimeout: 300_000,
+          // The first file may have to build what the node is made of.
+          hookTimeout: 3_600_000,
           fileParallelism: false,
         },
       },

@@ -38,7 +38,8 @@ function maskOf(address: number, prefix: number): number {
   return Math.floor(address / size) * size;
 }
 
-function toAddress(value: number): string {
+/** An address in its usual form, of the number that it is. */
+export function toAddress(value: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
 }
 

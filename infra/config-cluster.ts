@@ -84,8 +84,11 @@ const existingCluster = section({
   identifier: field.dnsLabel.prefault("wasm-functions"),
   /** How many agents (nodes that run functions) it has. */
   agents: field.positiveCount.default(10),
-  /** Set where `make up` itself starts this cluster on this machine; the Pulumi program does not look at it. */
-  embedded: z.enum(["simulated-nodes"]).optional(),
+  /**
+   * Set where `make up` itself starts this cluster on this machine: with simulated nodes, in whose pods nothing runs, or
+   * with one real node, which needs root. The Pulumi program does not look at it.
+   */
+  embedded: z.enum(["simulated-nodes", "wasm-node"]).optional(),
 });
 
 /** A cluster that this program makes from bare Linux hosts. */

@@ -152,9 +152,12 @@ export const functionSchema = section({
     port: field.port.default(8081),
     propagation: field.duration.prefault("5s"),
   }).prefault({}),
-  rollout: section({ maxSurge: field.podCount.prefault("25%"), maxUnavailable: field.podCount.prefault(0) }).prefault(
-    {},
-  ),
+  rollout: section({
+    maxSurge: field.podCount.prefault("25%"),
+    maxUnavailable: field.podCount.prefault(0),
+    /** Without any new ready pod for this long a rollout has failed: images are small and pods start in seconds. */
+    progressDeadline: field.duration.prefault("5m"),
+  }).prefault({}),
   /** Pods that a node drain may take away at once. */
   disruption: section({ maxUnavailable: field.podCount.prefault("10%") }).prefault({}),
   database: database.optional(),
@@ -186,6 +189,12 @@ export const functionSchema = section({
         limit: "with maxUnavailable 0 no rollout can take a step",
         fix: "raise one of them",
       },
+    (fn.rollout.progressDeadline < 10_000 || fn.rollout.progressDeadline % 1000 !== 0) && {
+      path: ["rollout", "progressDeadline"],
+      value: formatDuration(fn.rollout.progressDeadline),
+      limit: "must be whole seconds from 10s on: a node may need that long to pull the image and start the pod",
+      fix: 'write it as "300s"',
+    },
     isZero(fn.disruption.maxUnavailable) && {
       path: ["disruption", "maxUnavailable"],
       value: "0",

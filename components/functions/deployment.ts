@@ -5,9 +5,6 @@ import { formatBytes, formatCpu, formatPodCount } from "../../infra/units";
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from "../security";
 import { CONFIG_DIR, CONFIG_FILE, DATABASE_DIR, DATABASE_KEY } from "./function-config";
 
-/** Without any new ready pod for this long a rollout has failed: images are small and pods start in seconds. */
-export const PROGRESS_DEADLINE_SECONDS = 300;
-
 /** Beside serving on and finishing requests, a pod needs a moment to be told and to exit. */
 const GRACE_MARGIN_SECONDS = 5;
 
@@ -48,7 +45,7 @@ export function deploymentSpec(args: DeploymentArgs): types.input.apps.v1.Deploy
         maxUnavailable: formatPodCount(fn.rollout.maxUnavailable),
       },
     },
-    progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
+    progressDeadlineSeconds: fn.rollout.progressDeadline / 1000,
     revisionHistoryLimit: REVISIONS,
     template: { metadata: { labels: args.podLabels, annotations: args.podAnnotations }, spec: podSpec(args) },
   };

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig } from "../../infra/config";
 import { labels, selectorLabels, versionLabel } from "../labels";
 import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
-import { deploymentSpec, PROGRESS_DEADLINE_SECONDS, type LostNodeToleration } from "./deployment";
+import { deploymentSpec, type LostNodeToleration } from "./deployment";
 import { CONFIG_FILE, contentHash, DATABASE_KEY, functionConfig } from "./function-config";
 import { databasePolicy, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
 
@@ -73,7 +73,7 @@ export class WasmFunction extends pulumi.ComponentResource {
         ...inside,
         // The initial count is for the first creation; from then on the autoscaler owns it.
         ignoreChanges: ["spec.replicas"],
-        customTimeouts: rolloutTimeouts(args.secondsToMax),
+        customTimeouts: rolloutTimeouts(fn, args.secondsToMax),
       },
     );
     const service = new k8s.core.v1.Service(
@@ -173,7 +173,8 @@ function createDatabaseSecret(
  * Longer than a rollout may stand still, so that the API's own reason is reported; and three times what the plan
  * needs to start every pod.
  */
-function rolloutTimeouts(secondsToMax: number): pulumi.CustomTimeouts {
-  const seconds = Math.max(2 * PROGRESS_DEADLINE_SECONDS, PROGRESS_DEADLINE_SECONDS + Math.ceil(3 * secondsToMax));
+function rolloutTimeouts({ rollout }: FunctionConfig, secondsToMax: number): pulumi.CustomTimeouts {
+  const deadline = rollout.progressDeadline / 1000;
+  const seconds = Math.max(2 * deadline, deadline + Math.ceil(3 * secondsToMax));
   return { create: `${seconds}s`, update: `${seconds}s`, delete: "600s" };
 }

@@ -1,33 +1,15 @@
 import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { stringify } from "yaml";
 import type { StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan";
 import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { run } from "../run";
-import { renderNodes } from "../simulated-nodes/nodes";
-import { reconcileNodes } from "../simulated-nodes/reconcile";
-import { renderReadyAgainStage } from "../simulated-nodes/stages";
-import { renderResourceMetrics, renderUsage } from "../simulated-nodes/usage";
-import { apply, kubectlFor, type Kubectl } from "./kubectl";
-import { renderKwokctlConfig } from "./kwokctl-config";
-import { metricsServerDaemon, registerMetricsApi } from "./metrics-server";
-import { assertFree, choosePorts, type PortName } from "./ports";
-import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon } from "./processes";
-
-/** The tools that it is made of. */
-export const CONTROL_PLANE_TOOLS = [
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "kubectl",
-  "kwok",
-  "kwokctl",
-  "metrics-server",
-] as const;
+import { kubectlFor, type Kubectl } from "./kubectl";
+import { renderKwokctlConfig, type NodesSide } from "./kwokctl-config";
+import { assertFree, choosePorts, type PortName, type Ports } from "./ports";
+import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon, type Daemon } from "./processes";
 
 /** kwokctl names contexts and folders after it. */
 const CLUSTER = "wasm-functions";
@@ -46,52 +28,53 @@ export interface ControlPlaneOptions {
   readonly paths: Paths;
   readonly config: StackConfig;
   readonly plan: Plan;
+  /** What the control plane must be told of its nodes. */
+  readonly nodes: NodesSide;
+  /** Programs of the nodes' kind that run beside its components. */
+  readonly daemons: (clusterFolder: string, ports: Ports) => readonly Daemon[];
   /** Told what is being done, for a progress line. */
   readonly onStep: (step: string) => void;
 }
 
+/** A control plane that answers. */
+export interface ControlPlane {
+  readonly kubectl: Kubectl;
+  readonly ports: Ports;
+}
+
 /**
- * Starts the embedded control plane, or whatever of it does not run, with the plan's tuning, and gives it the
- * plan's agents. Safe to call at any time: after a kill, in the middle of an earlier start, with all running.
+ * Starts the embedded control plane, or whatever of it does not run, with the plan's tuning. Safe to call at any time:
+ * after a kill, in the middle of an earlier start, with all running.
  */
-export async function startControlPlane({ paths, config, plan, onStep }: ControlPlaneOptions): Promise<void> {
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { paths, config, plan, nodes, daemons, onStep } = options;
   const folders = foldersOf(paths);
   const ports = await choosePorts(folders.portsFile);
-  writeFileAtomic(folders.stagesFile, stringify(renderReadyAgainStage()));
-  const rendered = renderKwokctlConfig(
-    plan.controlPlane,
-    ports,
-    binariesIn(paths),
-    kubeVersion(config),
-    folders.stagesFile,
-  );
+  const rendered = renderKwokctlConfig(plan.controlPlane, ports, binariesIn(paths), kubeVersion(config), nodes);
   await prepareCluster(folders, rendered);
 
-  const idle = Object.keys(LISTENERS).filter((name) => !isAlive(join(folders.pids, `${name}.pid`)));
+  const processes = processNames(nodes);
+  const idle = processes.filter((name) => !isAlive(join(folders.pids, `${name}.pid`)));
   await assertFree(
     ports,
     idle.flatMap((name) => LISTENERS[name] ?? []),
     folders.portsFile,
   );
 
-  onStep(
-    idle.length === Object.keys(LISTENERS).length
-      ? "starting"
-      : idle.length > 0
-        ? `restarting ${idle.join(", ")}`
-        : "running",
-  );
+  onStep(idle.length === processes.length ? "starting" : idle.length > 0 ? `restarting ${idle.join(", ")}` : "running");
   await createOrStart(paths, folders, rendered);
-  startDaemon(metricsServerDaemon(join(paths.bin, "metrics-server"), folders.cluster, ports));
+  for (const daemon of daemons(folders.cluster, ports)) startDaemon(daemon);
 
   onStep("waiting for the API server");
   const kubectl = kubectlFor(paths);
   await waitReady(kubectl);
-  onStep(`${plan.topology.agents} simulated nodes`);
-  const nodes = await reconcileNodes(kubectl, renderNodes(plan.topology, config.cluster.network.podCidr));
-  await apply(kubectl, [renderResourceMetrics(), renderUsage(config.functions)]);
-  await registerMetricsApi(kubectl, ports);
-  onStep(`${plan.topology.agents} simulated nodes ${nodes}`);
+  return { kubectl, ports };
+}
+
+/** Those of every control plane, and those that only simulated nodes need. */
+function processNames({ kwok }: Pick<NodesSide, "kwok">): string[] {
+  const ofSimulatedNodes = ["kwok-controller", "metrics-server"];
+  return Object.keys(LISTENERS).filter((name) => kwok !== undefined || !ofSimulatedNodes.includes(name));
 }
 
 /** Ends every process of the control plane. What it stored stays until its folder is removed. */
@@ -109,9 +92,9 @@ export interface ProcessStatus {
   readonly log: string;
 }
 
-export function controlPlaneStatus(paths: Paths): ProcessStatus[] {
+export function controlPlaneStatus(paths: Paths, nodes: Pick<NodesSide, "kwok">): ProcessStatus[] {
   const { pids, logs } = foldersOf(paths);
-  return Object.keys(LISTENERS).map((name) => ({
+  return processNames(nodes).map((name) => ({
     name,
     running: isAlive(join(pids, `${name}.pid`)),
     log: join(logs, `${name}.log`),
@@ -133,14 +116,17 @@ export async function waitForReading<T extends { readonly cpu: number | undefine
   return last;
 }
 
+/** The folder with the control plane's authority (`ca`) and the administrator's certificate (`admin`). */
+export function pkiFolder(paths: Paths): string {
+  return join(foldersOf(paths).cluster, "pki");
+}
+
 interface Folders {
   readonly kwok: string;
   readonly cluster: string;
   readonly pids: string;
   readonly logs: string;
   readonly portsFile: string;
-  /** What simulated kubelets do beyond KWOK's defaults. */
-  readonly stagesFile: string;
   /** Holds the hash of the configuration with which the cluster was completely created. */
   readonly createdFile: string;
 }
@@ -154,7 +140,6 @@ function foldersOf(paths: Paths): Folders {
     pids: join(cluster, "pids"),
     logs: join(cluster, "logs"),
     portsFile: join(kwok, "ports.json"),
-    stagesFile: join(kwok, "stages.yaml"),
     createdFile: join(kwok, "created"),
   };
 }

@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { formatGoDuration } from "../../infra/units";
+import { tuningFlags, type Flags } from "../../components/cluster/component-flags";
 import type { ControlPlaneTuning } from "../../infra/plan";
 import type { Ports } from "./ports";
 
@@ -16,6 +16,16 @@ export interface Binaries {
   readonly kwok: string;
 }
 
+/** What the control plane must know of its nodes: simulated ones come with it, a real one joins it. */
+export interface NodesSide {
+  /** Set where KWOK simulates the nodes: what its kubelets do beyond KWOK's defaults. */
+  readonly kwok: { readonly stagesFile: string } | undefined;
+  /** Flags of the components beyond the plan's tuning. */
+  readonly flags: Partial<Record<Component, Readonly<Record<string, string | number | boolean>>>>;
+  /** Names and addresses, beside loopback, that the API server is reached by. */
+  readonly certificateNames: readonly string[];
+}
+
 /**
  * kwokctl's own configuration: which programs on which ports, and the plan's tuning as their flags. Every listener
  * is bound to loopback, which is not kwokctl's default.
@@ -25,7 +35,7 @@ export function renderKwokctlConfig(
   ports: Ports,
   binaries: Binaries,
   kubeVersion: string,
-  stagesFile: string,
+  nodes: NodesSide,
 ): string {
   return stringify({
     apiVersion: "config.kwok.x-k8s.io/v1alpha1",
@@ -49,7 +59,8 @@ export function renderKwokctlConfig(
       kubeControllerManagerPort: ports.kubeControllerManager,
       kubeSchedulerPort: ports.kubeScheduler,
       kwokControllerPort: ports.kwokController,
-      enableCRDs: ["ClusterResourceUsage", "Metric"],
+      kubeApiserverCertSANs: [...nodes.certificateNames],
+      ...(nodes.kwok ? { enableCRDs: ["ClusterResourceUsage", "Metric"] } : { disable: ["kwok-controller"] }),
       // The periods are meant as they stand; kwokctl would stretch them fivefold.
       heartbeatFactor: 1,
       // A restarted KWOK takes a node over when its predecessor's lease has run out. That must be sooner than the
@@ -62,49 +73,35 @@ export function renderKwokctlConfig(
       // Added to kwokctl's own flags. With `override` it would drop every flag that it does not set itself.
       ...Object.entries(componentFlags(tuning)).map(([name, flags]) => ({
         name,
-        extraArgs: Object.entries(flags).map(([key, value]) => ({ key, value: String(value) })),
+        extraArgs: Object.entries({ ...flags, ...nodes.flags[name as Component] }).map(([key, value]) => ({
+          key,
+          value: String(value),
+        })),
       })),
-      {
-        name: "kwok-controller",
-        extraArgs: [
-          { key: "config", value: stagesFile },
-          // kwokctl leaves it empty, and a node that was lost for a while then comes back without any address.
-          { key: "node-ip", value: "127.0.0.1", override: true },
-        ],
-      },
+      ...(nodes.kwok ? [kwokController(nodes.kwok.stagesFile)] : []),
     ],
   });
 }
 
-/** The plan's tuning as flags of the three components. */
-export function componentFlags(
-  tuning: ControlPlaneTuning,
-): Record<Component, Record<string, string | number | boolean>> {
-  const { apiServer, controllerManager, scheduler } = tuning;
+function kwokController(stagesFile: string): object {
+  return {
+    name: "kwok-controller",
+    extraArgs: [
+      { key: "config", value: stagesFile },
+      // kwokctl leaves it empty, and a node that was lost for a while then comes back without any address.
+      { key: "node-ip", value: "127.0.0.1", override: true },
+    ],
+  };
+}
+
+/** The plan's tuning as flags of the three components that kwokctl runs. */
+export function componentFlags(tuning: ControlPlaneTuning): Record<Component, Flags> {
+  const flags = tuningFlags(tuning);
   // One of each runs here, so there is nobody to elect; after a kill the successor would wait for the old lease.
   const alone = { "leader-elect": false };
   return {
-    "kube-apiserver": {
-      "max-requests-inflight": apiServer.maxRequestsInflight,
-      "max-mutating-requests-inflight": apiServer.maxMutatingRequestsInflight,
-      "default-not-ready-toleration-seconds": apiServer.notReadyTolerationSeconds,
-      "default-unreachable-toleration-seconds": apiServer.unreachableTolerationSeconds,
-    },
-    "kube-controller-manager": {
-      ...alone,
-      "kube-api-qps": controllerManager.kubeApiQps,
-      "kube-api-burst": controllerManager.kubeApiBurst,
-      "concurrent-deployment-syncs": controllerManager.concurrentDeploymentSyncs,
-      "concurrent-replicaset-syncs": controllerManager.concurrentReplicaSetSyncs,
-      "concurrent-horizontal-pod-autoscaler-syncs": controllerManager.concurrentHpaSyncs,
-      "concurrent-service-endpoint-syncs": controllerManager.concurrentEndpointSliceSyncs,
-      "horizontal-pod-autoscaler-sync-period": formatGoDuration(controllerManager.hpaSyncPeriod),
-      "horizontal-pod-autoscaler-cpu-initialization-period": formatGoDuration(
-        controllerManager.hpaCpuInitializationPeriod,
-      ),
-      "horizontal-pod-autoscaler-initial-readiness-delay": formatGoDuration(controllerManager.hpaInitialReadinessDelay),
-      "terminated-pod-gc-threshold": controllerManager.terminatedPodGcThreshold,
-    },
-    "kube-scheduler": { ...alone, "kube-api-qps": scheduler.kubeApiQps, "kube-api-burst": scheduler.kubeApiBurst },
+    "kube-apiserver": flags["kube-apiserver"],
+    "kube-controller-manager": { ...alone, ...flags["kube-controller-manager"] },
+    "kube-scheduler": { ...alone, ...flags["kube-scheduler"] },
   };
 }

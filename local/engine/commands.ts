@@ -4,28 +4,25 @@ import { createInterface } from "node:readline/promises";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { planStack } from "../../infra/plan";
 import { ProblemsError } from "../../infra/problems";
-import {
-  CONTROL_PLANE_TOOLS,
-  controlPlaneStatus,
-  startControlPlane,
-  stopControlPlane,
-  waitForReading,
-} from "../control-plane/control-plane";
-import { kubectlFor } from "../control-plane/kubectl";
+import { waitForReading } from "../control-plane/control-plane";
+import { kubectlFor, type Kubectl } from "../control-plane/kubectl";
 import { endOrphans } from "../control-plane/processes";
+import { embeddedCluster, type EmbeddedCluster } from "../embedded";
 import { readIfExists, writeFileAtomic } from "../files";
 import { withLock } from "../lock";
 import type { Paths } from "../paths";
 import type { Progress } from "../progress";
 import { run } from "../run";
 import { table } from "../table";
+import type { ToolName } from "../tools/catalog";
 import { ensureTools } from "../tools/resolve";
 import { TOOL_VERSIONS } from "../../infra/versions";
+import { describeUnready } from "./diagnose";
 import { UpdateState, type Operation } from "./events";
 import { describeChanges } from "./reporter";
 import { isDisposable, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable } from "./status";
-import { countedProgram, runUpdate } from "./update";
+import { countedProgram, runUpdate, UpdateError } from "./update";
 import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
 const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
@@ -46,7 +43,9 @@ export async function up(session: Session, stackName: string): Promise<void> {
   const file = checkedStackFile(session.paths, stackName);
   await locked(session, file, async () => {
     await prepare(session, file);
-    const state = await operate("up", session, file);
+    const state = await operate("up", session, file).catch(async (error: unknown) => {
+      throw error instanceof UpdateError ? error.explainedBy(await whyUnready(session, file)) : error;
+    });
     for (const warning of state.warnings) session.progress.note(`warning: ${warning}`);
     await showResult(session, file);
   });
@@ -59,7 +58,7 @@ export async function preview(session: Session, stackName: string): Promise<void
   // What is planned is the result: it goes where a pull request's comment can be made of it.
   const { progress } = session.progress.live ? session : { progress: { ...session.progress, note: print } };
   await locked(session, file, async () => {
-    await tools(session, false);
+    await tools(session);
     const state = new UpdateState();
     const program = countedProgram(() => state);
     const { stack, known } = await openStackForPreview(file, paths, program, join(paths.scratch, "preview"));
@@ -88,20 +87,21 @@ export async function down(session: Session, stackName: string): Promise<void> {
   const file = readStackFile(session.paths.root, stackName);
   if (file.config.platform.protect) await confirm(session, stackName);
   await locked(session, file, async () => {
-    if (!isDisposable(file.config)) {
+    const cluster = embedded(session, file);
+    if (!cluster) {
       await prepare(session, file);
       await operate("destroy", session, file);
       return;
     }
     assertOwner(session.paths, file);
-    const processes = controlPlaneStatus(session.paths).map((process) => process.running);
+    const processes = cluster.status().map((process) => process.running);
     if (processes.every(Boolean)) {
-      await tools(session, false);
+      await tools(session);
       await operate("destroy", session, file);
     } else if (processes.some(Boolean)) {
-      session.progress.note("Not all of the control plane runs: what is in it is deleted with it");
+      session.progress.note("Not all of the cluster runs: what is in it is deleted with it");
     }
-    await removeDisposable(session);
+    await removeDisposable(session, cluster);
   });
 }
 
@@ -111,8 +111,8 @@ export async function status(session: Session, stackName: string): Promise<void>
   const file = readStackFile(paths.root, stackName);
   if (kubeconfigOf(paths, file) === "")
     throw new ProblemsError("The cluster cannot be asked", [secretKubeconfig(file)]);
-  if (isDisposable(file.config)) {
-    const processes = controlPlaneStatus(paths);
+  const processes = embedded(session, file)?.status();
+  if (processes) {
     print(
       table([["PROCESS", "STATE", "LOG"], ...processes.map((p) => [p.name, p.running ? "running" : "stopped", p.log])]),
     );
@@ -121,7 +121,7 @@ export async function status(session: Session, stackName: string): Promise<void>
       return;
     }
   }
-  await tools(session, false);
+  await tools(session);
   const kubectl = kubectlFor(paths, kubeconfigOf(paths, file));
   await assertReachable(session, file);
   print(`\n${functionTable(await functionStatus(kubectl, file.config))}`);
@@ -146,21 +146,31 @@ function locked(session: Session, file: StackFile, work: () => Promise<void>): P
   return withLock(join(paths.home, "lock"), options, work);
 }
 
+/** The cluster that `make up` itself starts under this stack. */
+function embedded({ paths, progress, signal }: Session, { config }: StackFile): EmbeddedCluster | undefined {
+  if (config.cluster.kind !== "existing" || config.cluster.embedded === undefined) return undefined;
+  return embeddedCluster(config.cluster.embedded, { paths, config, plan: planStack(config), progress, signal });
+}
+
 async function prepare(session: Session, file: StackFile): Promise<void> {
-  const { paths, progress, signal } = session;
-  const disposable = isDisposable(file.config);
-  if (disposable) claimHome(paths, file);
-  else assertInstalled(file);
-  await tools(session, disposable);
-  if (!disposable) return assertReachable(session, file);
-  const task = progress.task("control plane", "starting");
+  const cluster = embedded(session, file);
+  if (!cluster) {
+    assertInstalled(file);
+    await tools(session);
+    return assertReachable(session, file);
+  }
+  await cluster.check();
+  claimHome(session.paths, file);
+  await tools(session, cluster.tools);
+  await cluster.prepare();
+  const task = session.progress.task("cluster", "starting");
   let step = "";
   const onStep = (next: string) => {
-    signal.throwIfAborted();
+    session.signal.throwIfAborted();
     task.update((step = next));
   };
   try {
-    await startControlPlane({ paths, config: file.config, plan: planStack(file.config), onStep });
+    await cluster.start(onStep);
     task.done(step);
   } catch (error) {
     task.fail(`failed while ${step || "starting"}`);
@@ -168,9 +178,8 @@ async function prepare(session: Session, file: StackFile): Promise<void> {
   }
 }
 
-async function tools(session: Session, controlPlane: boolean): Promise<void> {
-  const { paths, progress, signal } = session;
-  await ensureTools([...ENGINE_TOOLS, ...(controlPlane ? CONTROL_PLANE_TOOLS : [])], { paths, progress, signal });
+async function tools({ paths, progress, signal }: Session, more: readonly ToolName[] = []): Promise<void> {
+  await ensureTools([...ENGINE_TOOLS, ...more], { paths, progress, signal });
 }
 
 async function operate(
@@ -298,6 +307,12 @@ async function assertReachable({ paths, signal }: Session, file: StackFile): Pro
   ]);
 }
 
+/** What the cluster says of functions that did not get ready; nothing where only the engine can ask it. */
+async function whyUnready({ paths }: Session, file: StackFile): Promise<string[]> {
+  const kubeconfig = kubeconfigOf(paths, file);
+  return kubeconfig === "" ? [] : describeUnready(kubectlFor(paths, kubeconfig), file.config);
+}
+
 /** Undefined where the cluster answers, or its kubeconfig is a secret that only the program will see. */
 async function whyUnreachable(paths: Paths, file: StackFile): Promise<string | undefined> {
   const kubeconfig = kubeconfigOf(paths, file);
@@ -323,7 +338,18 @@ async function showResult(session: Session, file: StackFile): Promise<void> {
   else task.fail("has no reading of CPU yet: make status shows it when it has");
   print(`\n${functionTable(functions)}\n`);
   print(`Kubeconfig: ${kubeconfig}`);
+  const call = await callCommand(session, file, kubectl);
+  if (call !== undefined) print(`Call it:    ${call}`);
   print(nextCommands(file, kubeconfig));
+}
+
+/** A command that gets an answer of the first function, where functions run. */
+async function callCommand(session: Session, file: StackFile, kubectl: Kubectl): Promise<string | undefined> {
+  const [fn] = file.config.functions;
+  const cluster = embedded(session, file);
+  if (!fn || !cluster) return undefined;
+  const address = await kubectl(["get", "service", fn.name, "-n", fn.tenant, "-o", "jsonpath={.spec.clusterIP}"]);
+  return cluster.call(address, fn.health.readiness);
 }
 
 function nextCommands(file: StackFile, kubeconfig: string): string {
@@ -337,10 +363,10 @@ function nextCommands(file: StackFile, kubeconfig: string): string {
   ]);
 }
 
-async function removeDisposable({ paths, progress }: Session): Promise<void> {
-  const task = progress.task("control plane", "stopping");
+async function removeDisposable({ paths, progress }: Session, cluster: EmbeddedCluster): Promise<void> {
+  const task = progress.task("cluster", "stopping");
   await endOrphans(join(paths.pulumiHome, "plugins"), "pulumi");
-  await stopControlPlane(paths);
+  await cluster.stop();
   for (const folder of [
     paths.state,
     paths.kubeconfig,

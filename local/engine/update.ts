@@ -16,6 +16,12 @@ export class UpdateError extends Error {
   ) {
     super([`${operation} failed`, ...describeFailures(state.failures, cause)].join("\n"));
   }
+
+  /** Adds what the cluster knows of it. */
+  explainedBy(lines: readonly string[]): this {
+    this.message = [this.message, ...lines.map((line) => `  ${line}`)].join("\n");
+    return this;
+  }
 }
 
 /** It was stopped on the user's word; what was under way has been finished and is known to the state. */

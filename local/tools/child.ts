@@ -47,7 +47,7 @@ export function runChild(command: string, args: readonly string[], options: Chil
     };
     if (timeout !== undefined) timers.push(setTimeout(end, timeout));
     signal?.addEventListener("abort", end);
-    const stdout = collect(child.stdout);
+    const stdout = collect(child.stdout, onLine);
     const stderr = collect(child.stderr, onLine);
     const finished = () => {
       timers.forEach(clearTimeout);

@@ -1,10 +1,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { CONTROL_PLANE_TOOLS, stopControlPlane } from "../../local/control-plane/control-plane";
+import { stopControlPlane } from "../../local/control-plane/control-plane";
 import { readStackFile, type StackFile } from "../../local/engine/stack-file";
 import { withLock } from "../../local/lock";
 import { projectPaths, type Paths } from "../../local/paths";
 import type { Progress } from "../../local/progress";
+import { TOOL_GROUPS } from "../../local/tools/catalog";
 import { ensureTools } from "../../local/tools/resolve";
 
 /** What every measurement works with. */
@@ -15,8 +16,6 @@ export interface Bench {
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
-
-const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
 
 /**
  * Works in a home beside the user's stack, and leaves nothing of it, whatever happens. The home is always the same
@@ -33,7 +32,7 @@ export async function withBenchHome<T>(
     await clear(paths);
     try {
       // Made here, so that downloads and builds are part of no measurement.
-      await ensureTools([...CONTROL_PLANE_TOOLS, ...ENGINE_TOOLS], { paths, progress, signal });
+      await ensureTools(TOOL_GROUPS.local, { paths, progress, signal });
       return await work({ paths, progress, signal, file: readStackFile(root, "local") });
     } finally {
       const task = progress.task("bench", "stopping its control plane");

@@ -46,7 +46,7 @@ function functionConfig(changes: object): object[] {
 describe("a stack's life on the embedded control plane", () => {
   it("comes up with every pod ready and the autoscaler reading CPU", async () => {
     const { stdout, stderr } = await stack.ok("up");
-    expect(stderr).toMatch(/control plane: 10 simulated nodes 10 added/);
+    expect(stderr).toMatch(/cluster: 10 simulated nodes 10 added/);
     expect(stdout).toMatch(/serverless-function +shop +100\/100 +10 to 5000 +\d+% of 70%/);
     expect((await deployment()).status.readyReplicas).toBe(100);
     expect((await stack.get<KubernetesList>("nodes")).items).toHaveLength(10);
@@ -159,7 +159,7 @@ describe("a stack's life on the embedded control plane", () => {
     const before = stack.processes();
     await stack.kill("kube-scheduler");
     const { stderr } = await stack.ok("up");
-    expect(stderr).toMatch(/control plane: /);
+    expect(stderr).toMatch(/cluster: /);
     const after = stack.processes();
     const kept = before.filter((old) => after.some((now) => now.pid === old.pid)).map((old) => old.name);
     expect(kept.sort()).toEqual(

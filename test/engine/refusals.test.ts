@@ -163,7 +163,7 @@ describe("a stack that is up", () => {
     await stack.ok("up");
     await stack.kill("kube-scheduler");
     server = await listenOn(portOf("kubeScheduler"));
-    expect((await stack.ok("down")).stderr).toContain("Not all of the control plane runs");
+    expect((await stack.ok("down")).stderr).toContain("Not all of the cluster runs");
     expect(stack.processes()).toEqual([]);
     expect(stack.homeEntries()).toEqual([]);
   });

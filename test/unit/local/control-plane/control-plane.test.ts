@@ -16,6 +16,8 @@ import { startDaemon } from "../../../../local/control-plane/processes";
 import { projectPaths, type Paths } from "../../../../local/paths";
 import { endGroups } from "../../../support/end-groups";
 
+const SIMULATED = { kwok: { stagesFile: "/state/stages.yaml" } };
+
 const NAMES = [
   "etcd",
   "kube-apiserver",
@@ -57,7 +59,7 @@ async function ready(names: readonly string[]): Promise<void> {
 
 describe("the control plane's status", () => {
   it("names every process, with its log, also where nothing was ever started", () => {
-    expect(controlPlaneStatus(paths)).toEqual(
+    expect(controlPlaneStatus(paths, SIMULATED)).toEqual(
       NAMES.map((name) => ({ name, running: false, log: join(cluster, "logs", `${name}.log`) })),
     );
     expect(existsSync(paths.home)).toBe(false);
@@ -67,8 +69,15 @@ describe("the control plane's status", () => {
     start("etcd");
     start("metrics-server");
     await ready(["etcd", "metrics-server"]);
-    const running = controlPlaneStatus(paths).filter((process) => process.running);
+    const running = controlPlaneStatus(paths, SIMULATED).filter((process) => process.running);
     expect(running.map(({ name }) => name)).toEqual(["etcd", "metrics-server"]);
+  });
+});
+
+describe("a control plane with a real node", () => {
+  it("runs neither KWOK nor a metrics-server of its own", () => {
+    const names = controlPlaneStatus(paths, { kwok: undefined }).map(({ name }) => name);
+    expect(names).toEqual(["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
   });
 });
 
@@ -79,7 +88,7 @@ describe("stopping the control plane", () => {
     await stopControlPlane(paths);
     expect(readFileSync(join(root, "stopped"), "utf8").trim().split("\n")).toEqual([...NAMES].reverse());
     expect(readdirSync(join(cluster, "pids"))).toEqual([]);
-    expect(controlPlaneStatus(paths).some((process) => process.running)).toBe(false);
+    expect(controlPlaneStatus(paths, SIMULATED).some((process) => process.running)).toBe(false);
   });
 
   it("is no error where nothing runs, and ends no stranger that has an old pid", async () => {

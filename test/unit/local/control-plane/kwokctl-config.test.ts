@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import type { ControlPlaneTuning } from "../../../../infra/plan";
 import { planStack } from "../../../../infra/plan";
-import { componentFlags, renderKwokctlConfig, type Component } from "../../../../local/control-plane/kwokctl-config";
+import {
+  componentFlags,
+  renderKwokctlConfig,
+  type Component,
+  type NodesSide,
+} from "../../../../local/control-plane/kwokctl-config";
 import type { Ports } from "../../../../local/control-plane/ports";
 import { prodConfig } from "../../infra/support";
 
@@ -36,8 +41,10 @@ interface Rendered {
   }[];
 }
 
-function rendered(tuning: ControlPlaneTuning = TUNING): Rendered {
-  return parse(renderKwokctlConfig(tuning, PORTS, BINARIES, "v1.30.4", "/state/stages.yaml")) as Rendered;
+const SIMULATED: NodesSide = { kwok: { stagesFile: "/state/stages.yaml" }, flags: {}, certificateNames: [] };
+
+function rendered(tuning: ControlPlaneTuning = TUNING, nodes: NodesSide = SIMULATED): Rendered {
+  return parse(renderKwokctlConfig(tuning, PORTS, BINARIES, "v1.30.4", nodes)) as Rendered;
 }
 
 function flagsOf(config: Rendered, component: string): Record<string, string> {
@@ -183,5 +190,33 @@ describe("kwokctl's configuration", () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe("a control plane that a real node joins", () => {
+  const REAL: NodesSide = {
+    kwok: undefined,
+    flags: { "kube-apiserver": { "advertise-address": "198.18.0.1", "max-requests-inflight": 5 } },
+    certificateNames: ["198.18.0.1", "10.43.0.1"],
+  };
+
+  it("runs without KWOK and its resource types", () => {
+    const { options, componentsPatches } = rendered(TUNING, REAL);
+    expect(options["disable"]).toEqual(["kwok-controller"]);
+    expect(options["enableCRDs"]).toBeUndefined();
+    expect(componentsPatches.map(({ name }) => name)).not.toContain("kwok-controller");
+  });
+
+  it("adds the node's flags to the plan's, and lets them win", () => {
+    expect(flagsOf(rendered(TUNING, REAL), "kube-apiserver")).toEqual({
+      ...flagsOf(rendered(), "kube-apiserver"),
+      "advertise-address": "198.18.0.1",
+      "max-requests-inflight": "5",
+    });
+    expect(flagsOf(rendered(TUNING, REAL), "kube-scheduler")).toEqual(flagsOf(rendered(), "kube-scheduler"));
+  });
+
+  it("has a certificate for the addresses that it is reached by", () => {
+    expect(rendered(TUNING, REAL).options["kubeApiserverCertSANs"]).toEqual(["198.18.0.1", "10.43.0.1"]);
   });
 });

@@ -55,9 +55,9 @@ describe("a stack's file", () => {
 
   it("of each stack that is checked in can be read", () => {
     const stacks = readdirSync(REPOSITORY).flatMap((name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? []);
-    expect(stacks.sort()).toEqual(["dev", "local", "prod"]);
+    expect(stacks.sort()).toEqual(["dev", "local", "prod", "real"]);
     const disposable = stacks.filter((stack) => isDisposable(readStackFile(REPOSITORY, stack).config));
-    expect(disposable).toEqual(["local"]);
+    expect(disposable.sort()).toEqual(["local", "real"]);
   });
 });
 

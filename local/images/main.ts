@@ -1,0 +1,47 @@
+import * as path from "node:path";
+import { ProblemsError } from "../../infra/problems";
+import { claimPulumiHome, projectPaths } from "../paths";
+import { createProgress } from "../progress";
+import { table } from "../table";
+import { buildFunction, type FunctionBuild } from "./function";
+
+const BUILDS: readonly FunctionBuild[] = ["compiled", "portable", "native"];
+
+/** `make function`: builds a function's image and tells how it is pinned, pushed and deployed. */
+async function main([name = "checkout", build = "compiled"]: readonly string[], signal: AbortSignal): Promise<void> {
+  if (!isBuild(build)) {
+    throw new ProblemsError("The function cannot be built", [
+      { path: "BUILD", value: build, limit: `must be one of ${BUILDS.join(", ")}`, fix: "leave it out for compiled" },
+    ]);
+  }
+  const paths = projectPaths(path.resolve(__dirname, "..", ".."));
+  claimPulumiHome(paths);
+  const image = await buildFunction(name, { paths, progress: createProgress(process.stderr), signal }, build);
+  const pinned = `${image.reference.replace(/:[^:/]*$/, "")}@${image.digest}`;
+  process.stdout.write(
+    `${table([
+      ["Image:", image.reference, `${image.size} bytes`],
+      ["Pinned:", pinned, "for a stack's file"],
+      ["Layout:", image.folder, "an OCI layout, for example: skopeo copy oci:LAYOUT:image docker://REGISTRY/NAME:TAG"],
+    ])}\n`,
+  );
+}
+
+function isBuild(text: string): text is FunctionBuild {
+  return (BUILDS as readonly string[]).includes(text);
+}
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(new Error(signal)));
+
+main(process.argv.slice(2), stop.signal).catch((error: unknown) => {
+  if (stop.signal.aborted) {
+    process.stderr.write("Stopped. What is ready is kept: run it again to go on.\n");
+    process.exitCode = 130;
+    return;
+  }
+  process.stderr.write(
+    `${error instanceof ProblemsError ? error.message : ((error as Error).stack ?? String(error))}\n`,
+  );
+  process.exitCode = 1;
+});

@@ -1,0 +1,56 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { TOOL_VERSIONS } from "../../infra/versions";
+import { ensureRootFs } from "../node/root-fs";
+import type { ToolName } from "../tools/catalog";
+import { ensureTools } from "../tools/resolve";
+import type { ToolsOptions } from "../tools/session";
+import type { ImageFile } from "./layout";
+
+/**
+ * An image that is put together here, where the registry that has the official one is out of reach. To add one, add a
+ * row to `IMAGES`.
+ */
+export interface AssembledImage {
+  /** As manifests name it. */
+  readonly reference: string;
+  /** What it is made of, in words. */
+  readonly source: string;
+  readonly entrypoint: readonly string[];
+  /** `uid:gid`, as the official image has it. */
+  readonly user: string;
+  /** Files of this machine, by their path in the image. */
+  readonly files: (options: ToolsOptions) => Promise<Readonly<Record<string, string>>>;
+}
+
+export const IMAGES = {
+  /** The one that K3s v1.30 starts every pod with. */
+  pause: {
+    reference: "docker.io/rancher/mirrored-pause:3.6",
+    source: "Debian's catatonit, which waits for a signal and reaps children",
+    entrypoint: ["/pause", "-P"],
+    user: "65535:65535",
+    files: async (options) => ({ "/pause": join(await ensureRootFs("node", options), "usr/bin/catatonit") }),
+  },
+  coredns: program("coredns", "registry.k8s.io/coredns/coredns"),
+  metricsServer: program("metrics-server", "registry.k8s.io/metrics-server/metrics-server"),
+} as const satisfies Readonly<Record<string, AssembledImage>>;
+
+/** One static program, built from its pinned module like the tools. */
+function program(tool: Extract<ToolName, keyof typeof TOOL_VERSIONS>, repository: string): AssembledImage {
+  const path = `/${tool}`;
+  return {
+    reference: `${repository}:v${TOOL_VERSIONS[tool]}`,
+    source: `${tool} ${TOOL_VERSIONS[tool]}, built from its pinned module`,
+    entrypoint: [path],
+    user: "65532:65532",
+    files: async (options) => {
+      const tools = await ensureTools([tool], options);
+      return { [path]: realpathSync(tools[tool]) };
+    },
+  };
+}
+
+export function readFiles(files: Readonly<Record<string, string>>): ImageFile[] {
+  return Object.entries(files).map(([path, file]) => ({ path, content: readFileSync(file) }));
+}

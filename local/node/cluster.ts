@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { k3sAgentConfig, k3sServerConfig } from "../../components/cluster/k3s-config";
+import { ProblemsError } from "../../infra/problems";
+import { controlPlaneStatus, pkiFolder, startControlPlane, stopControlPlane } from "../control-plane/control-plane";
+import { apply, type Kubectl } from "../control-plane/kubectl";
+import type { NodesSide } from "../control-plane/kwokctl-config";
+import type { EmbeddedCluster, EmbeddedOptions } from "../embedded";
+import { assembleImage, type ReadyImage } from "../images/assemble";
+import { functionImage, FUNCTIONS_REGISTRY } from "../images/function";
+import { IMAGES } from "../images/table";
+import type { Paths } from "../paths";
+import { TOOL_GROUPS } from "../tools/catalog";
+import type { ToolsOptions } from "../tools/session";
+import { addOns } from "./add-ons";
+import { readAuthority } from "./credentials";
+import { parseClusterNetwork } from "./k3s-agent";
+import { runningMachine } from "./machine";
+import { planLink } from "./network";
+import { connectPods, nodeStatus, pushImages, startNode, stopNode } from "./node";
+import { assertMachine } from "./preflight";
+import { ensureRootFs } from "./root-fs";
+import { ensureShim } from "./shim";
+
+/** The node's name in the cluster, and its host name. */
+const NODE_NAME = "wasm-node";
+
+/** What the node's folder and group are called. */
+export function nodePlaces(paths: Paths): { folder: string; cgroup: string } {
+  const id = createHash("sha256").update(paths.state).digest("hex").slice(0, 10);
+  return { folder: join(paths.state, "node"), cgroup: `wasm-functions-${id}` };
+}
+
+/** A control plane with one real node on this machine, in namespaces of its own: functions run. */
+export function realNode({ paths, config, plan, progress, signal }: EmbeddedOptions): EmbeddedCluster {
+  const { podCidr, serviceCidr } = config.cluster.network;
+  const { folder, cgroup } = nodePlaces(paths);
+  const pki = pkiFolder(paths);
+  const link = planLink(folder, [podCidr.text]);
+  const options: ToolsOptions = { paths, progress, signal };
+  // The kernel's settings are this machine's own: what of them is not the namespace's is left as it is.
+  const protectKernelDefaults = false;
+  const agent = { name: NODE_NAME, address: link.node, protectKernelDefaults };
+  const serverConfig = stringify(k3sServerConfig(config, plan, { name: "embedded", address: link.host }));
+  const network = parseClusterNetwork(serverConfig);
+  const nodes: NodesSide = {
+    kwok: undefined,
+    certificateNames: [link.host, firstAddress(serviceCidr.address), "kubernetes.default.svc", "kubernetes.default"],
+    flags: {
+      "kube-apiserver": {
+        "advertise-address": link.host,
+        "service-cluster-ip-range": serviceCidr.text,
+        // As K3s has it: aggregated APIs are asked at their pods, without a kube-proxy at the server.
+        "enable-aggregator-routing": true,
+        "enable-admission-plugins": "NodeRestriction",
+        "kubelet-preferred-address-types": "InternalIP,Hostname",
+        "kubelet-client-certificate": join(pki, "admin.crt"),
+        "kubelet-client-key": join(pki, "admin.key"),
+        "kubelet-certificate-authority": join(pki, "ca.crt"),
+        // Whom an aggregated API may believe when it is told who asks.
+        "requestheader-client-ca-file": join(pki, "ca.crt"),
+        "requestheader-allowed-names": "kwok-admin",
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+      },
+      "kube-controller-manager": {
+        "allocate-node-cidrs": true,
+        "cluster-cidr": network.clusterCidr,
+        "service-cluster-ip-range": serviceCidr.text,
+        "node-cidr-mask-size": plan.topology.nodeCidrMaskSize,
+      },
+    },
+  };
+
+  return {
+    tools: [...TOOL_GROUPS.local, ...TOOL_GROUPS.node],
+    async check() {
+      assertOneAgent(plan.topology.agents);
+      // What runs already has passed, and holds the very routes that would be in its way.
+      if (runningMachine(folder) === undefined) await assertMachine(config, link, paths.home);
+    },
+    async prepare() {
+      await ensureRootFs("node", options);
+      await ensureShim(options);
+      await imagesOf();
+    },
+    async start(onStep) {
+      const images = await imagesOf();
+      const rootFs = await ensureRootFs("node", options);
+      const shim = await ensureShim(options);
+      const plane = await startControlPlane({ paths, config, plan, nodes, daemons: () => [], onStep });
+      const server = `https://${link.host}:${plane.ports.kubeApiserver}`;
+      await apply(
+        plane.kubectl,
+        addOns({ coredns: IMAGES.coredns.reference, metricsServer: IMAGES.metricsServer.reference }, network),
+      );
+      onStep("starting the node");
+      const machine = await startNode({
+        folder,
+        cgroup,
+        link,
+        rootFs,
+        programs: ["kubelet", "kube-proxy", "kube-router"].map((name) => join(paths.bin, name)),
+        shim,
+        serverConfig,
+        agentConfig: stringify(k3sAgentConfig(config, plan, { ...agent, server })),
+        authority: readAuthority(pki),
+        apiServerPort: plane.ports.kubeApiserver,
+        sandboxImage: IMAGES.pause.reference,
+      });
+      onStep("putting images into the node's registry");
+      await pushImages(machine, folder, images);
+      onStep("waiting for the node");
+      await connectPods(plane.kubectl, folder, NODE_NAME);
+      await waitForNode(plane.kubectl);
+      onStep("one real node is ready");
+    },
+    async stop() {
+      await stopNode(folder, cgroup);
+      await stopControlPlane(paths);
+    },
+    status: () => [...controlPlaneStatus(paths, nodes), ...nodeStatus(folder)],
+    call(address, path) {
+      const machine = runningMachine(folder);
+      return machine && `nsenter --net --target ${machine.init} curl -s http://${address}${path}`;
+    },
+  };
+
+  async function imagesOf(): Promise<ReadyImage[]> {
+    const ready: ReadyImage[] = [];
+    for (const image of Object.values(IMAGES)) ready.push(await assembleImage(image, options));
+    for (const fn of config.functions) {
+      if (fn.image.registry !== FUNCTIONS_REGISTRY) continue;
+      ready.push(await functionImage(fn.image, options));
+    }
+    return ready;
+  }
+}
+
+function assertOneAgent(agents: number): void {
+  if (agents === 1) return;
+  throw new ProblemsError("A real node cannot run on this machine", [
+    { path: "cluster.agents", value: String(agents), limit: "one real node runs on this machine", fix: "set 1" },
+  ]);
+}
+
+/** Its pods as well: an `up` that comes too early would only wait for them at another place. */
+async function waitForNode(kubectl: Kubectl): Promise<void> {
+  await kubectl(["wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=60s"], { timeout: 70_000 });
+  const deployments = ["deployment/coredns", "deployment/metrics-server"];
+  await kubectl(["-n", "kube-system", "wait", "--for=condition=Available", ...deployments, "--timeout=90s"], {
+    timeout: 100_000,
+  });
+}
+
+/** The address of the Service `kubernetes`. */
+function firstAddress(network: string): string {
+  return network.replace(/\d+$/, (last) => String(Number(last) + 1));
+}

@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { controlPlaneStatus, startControlPlane, stopControlPlane } from "../control-plane/control-plane";
+import { apply } from "../control-plane/kubectl";
+import type { NodesSide } from "../control-plane/kwokctl-config";
+import { metricsServerDaemon, registerMetricsApi } from "../control-plane/metrics-server";
+import type { EmbeddedCluster, EmbeddedOptions } from "../embedded";
+import { writeFileAtomic } from "../files";
+import { TOOL_GROUPS } from "../tools/catalog";
+import { renderNodes } from "./nodes";
+import { reconcileNodes } from "./reconcile";
+import { renderReadyAgainStage } from "./stages";
+import { renderResourceMetrics, renderUsage } from "./usage";
+
+/** A control plane whose nodes KWOK simulates: no root, any number of pods, nothing runs in them. */
+export function simulatedNodes({ paths, config, plan }: EmbeddedOptions): EmbeddedCluster {
+  const stagesFile = join(paths.state, "control-plane", "stages.yaml");
+  const nodes: NodesSide = { kwok: { stagesFile }, flags: {}, certificateNames: [] };
+  return {
+    tools: TOOL_GROUPS.local,
+    check: () => Promise.resolve(),
+    prepare: () => Promise.resolve(),
+    async start(onStep) {
+      writeFileAtomic(stagesFile, stringify(renderReadyAgainStage()));
+      const daemons = (folder: string, ports: Parameters<typeof metricsServerDaemon>[2]) => [
+        metricsServerDaemon(join(paths.bin, "metrics-server"), folder, ports),
+      ];
+      const { kubectl, ports } = await startControlPlane({ paths, config, plan, nodes, daemons, onStep });
+      onStep(`${plan.topology.agents} simulated nodes`);
+      const changes = await reconcileNodes(kubectl, renderNodes(plan.topology, config.cluster.network.podCidr));
+      await apply(kubectl, [renderResourceMetrics(), renderUsage(config.functions)]);
+      await registerMetricsApi(kubectl, ports);
+      onStep(`${plan.topology.agents} simulated nodes ${changes}`);
+    },
+    stop: () => stopControlPlane(paths),
+    status: () => controlPlaneStatus(paths, nodes),
+    // Nothing runs in simulated pods.
+    call: () => undefined,
+  };
+}

@@ -1,0 +1,152 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureRootFs } from "../../local/node/root-fs";
+import { CACHE_VARIABLE, projectPaths } from "../../local/paths";
+import { silentProgress } from "../../local/progress";
+import { run } from "../../local/run";
+import { eventually } from "../support/local-stack";
+import { CANNOT_RUN, FUNCTION, RealStack } from "../support/real-stack";
+
+/** Seconds within which a function serves again after a fault. */
+const RECOVERY = 10;
+
+describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
+  let stack: RealStack;
+  beforeAll(() => {
+    stack = new RealStack();
+  });
+  afterAll(() => stack.end());
+
+  const readyPods = async () =>
+    (await stack.pods()).filter(({ status }) =>
+      status.conditions?.some((c) => c.type === "Ready" && c.status === "True"),
+    );
+  const restarts = async () =>
+    (await stack.pods()).reduce((total, { status }) => total + (status.containerStatuses?.[0]?.restartCount ?? 0), 0);
+  /** Kills the first process whose command line matches, inside the node. */
+  const kill = async (pattern: string) => {
+    const pid = (await stack.inside("sh", "-c", `pgrep -f '${pattern}' | head -1`)).trim();
+    expect(pid).toMatch(/^\d+$/);
+    await stack.inside("kill", "-9", pid);
+  };
+  const shims = async () => (await stack.inside("sh", "-c", "pgrep -fc [c]ontainerd-shim-wasmedge-v1 || true")).trim();
+
+  it("goes on with a set-up that was broken off", async () => {
+    const interrupted = stack.start("up", "real");
+    await interrupted.until(/cluster: /);
+    await new Promise((resume) => setTimeout(resume, 3000));
+    interrupted.child.kill("SIGKILL");
+    await interrupted.outcome;
+    await stack.ok("up", "real");
+    expect((await readyPods()).length).toBe(2);
+  });
+
+  it("lets one command at a time at it", async () => {
+    const [first, second] = await Promise.all([stack.ok("up", "real"), stack.ok("up", "real")]);
+    const waited = [first, second].filter(({ stderr }) => stderr.includes("Waiting for another command on this stack"));
+    expect(waited).toHaveLength(1);
+    expect(first.stderr + second.stderr).toMatch(/0 changes[\s\S]*0 changes/);
+  });
+
+  it("restarts a function that was killed", async () => {
+    const before = await restarts();
+    const container = (await readyPods())[0]?.status.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
+    const tasks = await stack.inside(
+      "ctr",
+      "--address",
+      "/run/k3s/containerd/containerd.sock",
+      "-n",
+      "k8s.io",
+      "tasks",
+      "ls",
+    );
+    const pid = new RegExp(`^${container}\\s+(\\d+)`, "m").exec(tasks)?.[1] ?? "";
+    expect(pid).toMatch(/^\d+$/);
+    await stack.inside("kill", "-9", pid);
+    await eventually(RECOVERY, "it was restarted", restarts, (count) => count > before);
+    await eventually(RECOVERY, "both are ready", readyPods, (pods) => pods.length === 2);
+  });
+
+  it("makes a pod anew whose shim was killed", async () => {
+    await kill("[c]ontainerd-shim-wasmedge-v1");
+    await eventually(RECOVERY, "one is missing", readyPods, (pods) => pods.length === 1);
+    await eventually(RECOVERY, "both are ready", readyPods, (pods) => pods.length === 2);
+    expect((await stack.call("/api/function")).status).toBe(200);
+  });
+
+  it.each([
+    ["containerd", "^containerd --config"],
+    ["the kubelet", "^kubelet "],
+    ["kube-proxy", "^kube-proxy "],
+    ["the NetworkPolicy controller", "^kube-router "],
+  ])("loses no request to a kill of %s, and has it back", async (_, pattern) => {
+    const load = await stack.load("/api/function", 20);
+    await kill(pattern);
+    const running = async () => (await stack.inside("sh", "-c", `pgrep -f '${pattern}' || true`)).trim();
+    await eventually(RECOVERY, "it runs again", running, (pid) => pid !== "");
+    // What it does only when it runs: a new pod gets ready.
+    const [victim] = await readyPods();
+    await stack.kubectl(["delete", "pod", "-n", "shop", victim?.metadata.name ?? "", "--wait=false"]);
+    await eventually(
+      30,
+      "a new pod is ready",
+      readyPods,
+      (pods) => pods.length === 2 && pods.every(({ metadata }) => metadata.name !== victim?.metadata.name),
+    );
+    const result = await load.stop();
+    expect(result.failures).toEqual({});
+    expect(result.statuses).toEqual({ "200": result.sent });
+  });
+
+  it("brings back a node whose every process was killed", async () => {
+    process.kill(stack.machine.init, "SIGKILL");
+    await eventually(
+      10,
+      "the node is gone",
+      () => Promise.resolve(stack.processes()),
+      (all) => all.every(({ name }) => name !== "unshare"),
+    );
+    await stack.ok("up", "real");
+    await eventually(60, "both are ready", readyPods, (pods) => pods.length === 2);
+    expect((await stack.call("/api/function")).status).toBe(200);
+  });
+
+  it("has leaked no pod's process on the way", async () => {
+    const pods = await eventually(
+      60,
+      "old pods have left",
+      () => stack.pods(),
+      (all) => all.length === 2,
+    );
+    expect(pods.every(({ metadata }) => metadata.name.startsWith(FUNCTION))).toBe(true);
+    await eventually(20, "a shim for each pod", shims, (count) => count === "2");
+  });
+
+  it("leaves nothing when it is taken down after a kill of everything", async () => {
+    await stack.kill();
+    const { stderr } = await stack.ok("down", "real");
+    expect(stderr).toMatch(/stopped, and what it kept is deleted/);
+    expect(await stack.leftovers()).toEqual([]);
+  });
+});
+
+describe.skipIf(CANNOT_RUN)("a disk that is full while the root file system is made", () => {
+  it("is told, with the way out, and leaves nothing half made", async () => {
+    const stack = new RealStack();
+    const cache = join(stack.root, "small");
+    mkdirSync(cache);
+    await run("mount", ["-t", "tmpfs", "-o", "size=80m", "tmpfs", cache]);
+    try {
+      const paths = projectPaths(stack.root, { [CACHE_VARIABLE]: cache });
+      const failed = ensureRootFs("node", { paths, progress: silentProgress });
+      await expect(failed).rejects.toThrow(
+        /no room while installing Debian packages.*MB are free.*WASM_FUNCTIONS_CACHE/s,
+      );
+      expect(readdirSync(join(cache, "tmp"))).toEqual([]);
+    } finally {
+      await run("umount", [cache]);
+      stack.dispose();
+    }
+  });
+});

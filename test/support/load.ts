@@ -1,0 +1,84 @@
+import { Agent, request } from "node:http";
+
+/**
+ * A client that asks at a steady rate, each request on a connection of its own so that every one meets whichever pod the
+ * Service picks. It runs in a process of its own, inside the node's network, and tells what it saw as JSON when it is
+ * told to stop (SIGTERM) or when its time is over.
+ *
+ *   load.ts URL REQUESTS_PER_SECOND SECONDS
+ */
+const [url = "", rate = "50", seconds = "60"] = process.argv.slice(2);
+
+export interface LoadResult {
+  readonly sent: number;
+  /** Answers by status. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Requests that got no answer, by what happened instead. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Milliseconds, of answered requests. */
+  readonly p50: number;
+  readonly p99: number;
+  /** The last 50 bodies' distinct beginnings: which versions answered. */
+  readonly bodies: readonly string[];
+}
+
+const statuses: Record<string, number> = {};
+const failures: Record<string, number> = {};
+const latencies: number[] = [];
+const bodies: string[] = [];
+let sent = 0;
+let open = 0;
+
+function ask(): void {
+  sent += 1;
+  open += 1;
+  const started = process.hrtime.bigint();
+  const end = () => {
+    open -= 1;
+    if (stopped && open === 0) report();
+  };
+  const call = request(url, { agent: new Agent({ keepAlive: false }), timeout: 10_000 }, (response) => {
+    let body = "";
+    response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    response.on("end", () => {
+      const status = String(response.statusCode);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      latencies.push(Number(process.hrtime.bigint() - started) / 1e6);
+      bodies.push(body.slice(0, 400));
+      if (bodies.length > 50) bodies.shift();
+      end();
+    });
+    response.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  });
+  const fail = (reason: string) => {
+    failures[reason] = (failures[reason] ?? 0) + 1;
+    end();
+  };
+  call.on("timeout", () => call.destroy(Object.assign(new Error("no answer in 10 s"), { code: "TIMEOUT" })));
+  call.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  call.end();
+}
+
+let stopped = false;
+function stop(): void {
+  if (stopped) return;
+  stopped = true;
+  clearInterval(timer);
+  if (open === 0) report();
+}
+
+function report(): void {
+  const sorted = latencies.sort((a, b) => a - b);
+  const at = (share: number) => Number((sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2));
+  const result: LoadResult = { sent, statuses, failures, p50: at(0.5), p99: at(0.99), bodies: [...new Set(bodies)] };
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
+}
+
+// Timers are late at times; what is due is sent all the same.
+const started = Date.now();
+const timer = setInterval(() => {
+  const due = ((Date.now() - started) / 1000) * Number(rate);
+  while (sent < due) ask();
+}, 5);
+setTimeout(stop, Number(seconds) * 1000);
+process.on("SIGTERM", stop);
