@@ -38,8 +38,8 @@ engine: tools ## tests on the real engine and a real control plane
 real: node_modules ## tests on a real node, as root on Linux: functions run (skipped aloud elsewhere)
 	@$(VITEST)
 
-bench: tools ## measures, prints a table, writes .local/bench.json
-	@$(NODE) test/bench/main.ts
+bench: node_modules ## measures, prints a table, writes .local/bench.json (STACK=real: a real node, as root)
+	@$(NODE) test/bench/main.ts $(STACK)
 
 # Without install scripts: they would only download what `make tools` sets up.
 node_modules: package.json package-lock.json

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ImageRef } from "../../infra/addresses";
 import { ProblemsError } from "../../infra/problems";
@@ -104,7 +104,10 @@ export async function buildFunction(
         const step = { source, out, work, script, onLine: (line: string) => task.update(line.trim().slice(0, 60)) };
         const result = await buildInside(step, options);
         if (result.code !== 0) throw buildFailure(name, source, result.stdout + result.stderr, options);
-        keepSummary(staging, await layOut(staging, { name, version, build }, readFileSync(join(out, "app"))));
+        // Beside the layout, for those who build images by other means.
+        const module = join(staging, programPath(name, build));
+        renameSync(join(out, "app"), module);
+        keepSummary(staging, await layOut(staging, { name, version, build }, readFileSync(module)));
         [out, work].forEach((path) => rmSync(path, { recursive: true }));
       },
     },
@@ -119,7 +122,7 @@ async function layOut(
   { name, version, build }: { name: string; version: string; build: FunctionBuild },
   app: Buffer,
 ): Promise<Layout> {
-  const path = build === "native" ? `/${name}` : "/app.wasm";
+  const path = programPath(name, build);
   const image = (of: string): Image => ({
     files: [{ path, content: app }],
     entrypoint: [path],
@@ -142,6 +145,11 @@ async function layOut(
       fix: "drop dependencies, or have Cargo.toml optimize for size",
     },
   ]);
+}
+
+/** The path of the program in the image, and in the folder of its layout. */
+export function programPath(name: string, build: FunctionBuild): string {
+  return build === "native" ? `/${name}` : "/app.wasm";
 }
 
 /** The version is the tag: one that a stack names must be the one that is built. */

@@ -3,7 +3,7 @@ import { ProblemsError } from "../../infra/problems";
 import { claimPulumiHome, projectPaths } from "../paths";
 import { createProgress } from "../progress";
 import { table } from "../table";
-import { buildFunction, type FunctionBuild } from "./function";
+import { buildFunction, programPath, type FunctionBuild } from "./function";
 
 const BUILDS: readonly FunctionBuild[] = ["compiled", "portable", "native"];
 
@@ -22,6 +22,11 @@ async function main([name = "checkout", build = "compiled"]: readonly string[], 
     `${table([
       ["Image:", image.reference, `${image.size} bytes`],
       ["Pinned:", pinned, "for a stack's file"],
+      [
+        "Module:",
+        path.join(image.folder, programPath(name, build)),
+        "for other ways to build images, such as its Dockerfile",
+      ],
       ["Layout:", image.folder, "an OCI layout, for example: skopeo copy oci:LAYOUT:image docker://REGISTRY/NAME:TAG"],
     ])}\n`,
   );

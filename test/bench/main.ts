@@ -5,24 +5,24 @@ import { projectPaths } from "../../local/paths";
 import { createProgress } from "../../local/progress";
 import { withBenchHome } from "./home";
 import { measureMakeUp } from "./make-up";
+import type { Measurement } from "./measure";
 import { measurePlan } from "./plan";
+import { measureRealNode } from "./real/main";
 import { formatMeasurements, writeMeasurements } from "./report";
 import { measureRounds } from "./rounds";
 
 /** `make bench`: measures on this machine, beside whatever else runs here, and judges nothing but failures. */
-async function main(): Promise<number> {
+async function main([stack = "local"]: readonly string[]): Promise<number> {
+  if (stack !== "local" && stack !== "real") {
+    process.stderr.write(`STACK: ${stack}: nothing is measured on it; use local or real\n`);
+    return 2;
+  }
   const { root, home } = projectPaths(process.cwd());
   const progress = createProgress(process.stderr);
   const signal = stopSignal();
   try {
-    // The plan comes first: nothing has called it yet, so that its first call is one.
-    const plan = measurePlan();
-    const rest = await withBenchHome({ root, progress, signal }, async (bench) => [
-      ...(await measureMakeUp(bench)),
-      ...(await measureRounds(bench)),
-    ]);
-    const measurements = [...rest, ...plan];
-    const file = join(home, "bench.json");
+    const measurements = await (stack === "real" ? measureRealNode : measureEmbedded)({ root, progress, signal });
+    const file = join(home, `bench${stack === "real" ? "-real" : ""}.json`);
     writeMeasurements(file, measurements);
     process.stdout.write(`\n${formatMeasurements(measurements)}\n\n${machine()}\nWritten to ${file}\n`);
     return 0;
@@ -30,6 +30,16 @@ async function main(): Promise<number> {
     process.stderr.write(`\n${signal.aborted ? "Stopped; nothing was kept." : describe(error)}\n`);
     return signal.aborted ? 130 : 1;
   }
+}
+
+async function measureEmbedded(args: Parameters<typeof withBenchHome>[0]): Promise<Measurement[]> {
+  // The plan comes first: nothing has called it yet, so that its first call is one.
+  const plan = measurePlan();
+  const rest = await withBenchHome(args, async (bench) => [
+    ...(await measureMakeUp(bench)),
+    ...(await measureRounds(bench)),
+  ]);
+  return [...rest, ...plan];
 }
 
 /** Aborts on a user's word; the bench then ends what it started, and only then itself. */
@@ -57,4 +67,4 @@ function describe(error: unknown): string {
   return error.name === "Error" || error.name === "TypeError" ? (error.stack ?? error.message) : error.message;
 }
 
-void main().then((code) => process.exit(code));
+void main(process.argv.slice(2)).then((code) => process.exit(code));

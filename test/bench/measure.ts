@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 
-export type Unit = "s" | "ms";
+export type Unit = "s" | "ms" | "MB" | "1/s";
 
 /** One line of the result. */
 export interface Measurement {
@@ -15,8 +15,8 @@ export interface Measurement {
   readonly aim?: Aim;
 }
 
-/** A largest value in the measurement's unit, or a largest ratio to the baseline. */
-export type Aim = { readonly value: number } | { readonly ratio: number };
+/** A largest value in the measurement's unit, or a largest or smallest ratio to the baseline. */
+export type Aim = { readonly value: number } | { readonly ratio: number } | { readonly ratioAtLeast: number };
 
 /** A measurement without a baseline. */
 export function alone(name: string, value: number, unit: Unit, aim?: Aim): Measurement {

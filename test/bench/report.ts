@@ -31,11 +31,13 @@ export function writeMeasurements(file: string, measurements: readonly Measureme
 
 function formatAim({ aim, unit }: Measurement): string {
   if (aim === undefined) return "-";
+  if ("ratioAtLeast" in aim) return `at least ${aim.ratioAtLeast}x`;
   return "ratio" in aim ? `within ${aim.ratio}x` : `under ${aim.value} ${unit}`;
 }
 
 function formatMet({ aim, value, ratio }: Measurement): string {
   if (aim === undefined) return "-";
+  if ("ratioAtLeast" in aim) return ratio !== null && ratio >= aim.ratioAtLeast ? "yes" : "no";
   const met = "ratio" in aim ? ratio !== null && ratio <= aim.ratio : value < aim.value;
   return met ? "yes" : "no";
 }

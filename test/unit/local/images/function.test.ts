@@ -130,7 +130,7 @@ describe("a function's image", () => {
 
   it("leaves no compiler's files in the cache", async () => {
     const { folder } = await build();
-    expect(fs.readdirSync(folder).sort()).toEqual(["blobs", "index.json", "layout.json", "oci-layout"]);
+    expect(fs.readdirSync(folder).sort()).toEqual(["app.wasm", "blobs", "index.json", "layout.json", "oci-layout"]);
   });
 });
 

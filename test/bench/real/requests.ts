@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { run } from "../../../local/run";
+import type { Machine } from "../../../local/node/machine";
+
+/** What a client saw; latencies in milliseconds. */
+export interface Load {
+  readonly requestsPerSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly failures: number;
+}
+
+const REPORT = `done = function(summary, latency)
+  local failures = 0
+  for _, count in pairs(summary.errors) do failures = failures + count end
+  io.write(string.format("RESULT %f %f %f %f %d\\n", summary.requests / (summary.duration / 1e6),
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3, failures))
+end
+`;
+
+/** A steady rate is kept by each connection's thread: it waits before each request. */
+const paced = (perConnection: number) => `function delay() return ${Math.round(1000 / perConnection)} end\n`;
+
+/**
+ * Asks one pod from within the node's network by wrk, over kept-alive connections: as fast as it answers, or at a rate.
+ *
+ * @param testRoot - the root file system that has wrk
+ */
+export async function measureRequests(
+  { init }: Machine,
+  testRoot: string,
+  url: string,
+  { connections, seconds, rate }: { connections: number; seconds: number; rate?: number },
+): Promise<Load> {
+  const script = `${rate === undefined ? "" : paced(rate / connections)}${REPORT}`;
+  const wrk = `wrk -t1 -c${connections} -d${seconds}s -s /dev/stdin ${url}`;
+  const inRoot = [
+    "mount --make-rprivate /",
+    `mount --rbind /dev ${join(testRoot, "dev")}`,
+    `exec chroot ${testRoot} ${wrk}`,
+  ];
+  const output = await run(
+    "nsenter",
+    ["--net", `--target=${init}`, "--", "unshare", "--mount", "--", "sh", "-ec", inRoot.join("; ")],
+    { input: script, timeout: (seconds + 30) * 1000 },
+  );
+  const [, ...numbers] = /RESULT (\S+) (\S+) (\S+) (\S+) (\d+)/.exec(output) ?? [];
+  const [requestsPerSecond, p50, p99, p999, failures] = numbers.map(Number);
+  if (requestsPerSecond === undefined) throw new Error(`wrk said nothing that could be read:\n${output}`);
+  return { requestsPerSecond, p50: p50!, p99: p99!, p999: p999!, failures: failures! };
+}
