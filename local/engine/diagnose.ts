@@ -44,9 +44,13 @@ async function describeFunction(kubectl: Kubectl, name: string, namespace: strin
   if (!newest) return [];
   const pod = newest.metadata.name;
   const [container] = newest.status.containerStatuses ?? [];
-  const log = await lastWords(kubectl, namespace, pod, (container?.restartCount ?? 0) > 0);
+  // A container that never ran has no log.
+  const log = await lastWords(kubectl, namespace, pod, (container?.restartCount ?? 0) > 0).catch(() => []);
   return [`pod ${namespace}/${pod}: ${stateOf(newest)}`, ...log.map((line) => `  its log: ${line}`)];
 }
+
+/** What a shell says of a process that was ended by SIGKILL; the WasmEdge shim gives no better reason. */
+const KILLED: Readonly<Record<number, string>> = { 137: "killed: if by nobody, for memory above its limit" };
 
 function stateOf({ status }: PodObject): string {
   const [container] = status.containerStatuses ?? [];
@@ -54,7 +58,7 @@ function stateOf({ status }: PodObject): string {
   const ended = container?.state?.terminated ?? container?.lastState?.terminated;
   const parts = [
     waiting?.reason,
-    ended && `ended with code ${ended.exitCode}${ended.reason === undefined ? "" : ` (${ended.reason})`}`,
+    ended && `ended with code ${ended.exitCode} (${KILLED[ended.exitCode] ?? ended.reason ?? "no reason given"})`,
     ended === undefined ? waiting?.message : undefined,
     status.reason,
     status.message,

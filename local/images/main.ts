@@ -27,7 +27,11 @@ async function main([name = "checkout", build = "compiled"]: readonly string[], 
         path.join(image.folder, programPath(name, build)),
         "for other ways to build images, such as its Dockerfile",
       ],
-      ["Layout:", image.folder, "an OCI layout, for example: skopeo copy oci:LAYOUT:image docker://REGISTRY/NAME:TAG"],
+      [
+        "Layout:",
+        image.folder,
+        "an OCI layout, for example: skopeo copy --all --preserve-digests oci:LAYOUT:image docker://REGISTRY/NAME:TAG",
+      ],
     ])}\n`,
   );
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import type { StackConfig } from "../../infra/config";
@@ -17,7 +17,11 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   mount: "mount",
   ip: "iproute2",
   chroot: "coreutils",
+  hostname: "hostname",
 };
+
+/** Whose signatures the root file system's packages bear; on Debian it comes with apt. */
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** Bytes that the root file systems, images and a node's own files take. */
 const DISK = 5e9;
@@ -27,6 +31,7 @@ export interface MachineFacts {
   readonly platform: NodeJS.Platform;
   readonly uid: number | undefined;
   readonly missingPrograms: readonly string[];
+  readonly hasKeyring: boolean;
   readonly missingControllers: readonly string[];
   /** What the kernel did not do when it was tried, each with what it said. */
   readonly missingFeatures: readonly { readonly feature: string; readonly reason: string; readonly fix: string }[];
@@ -81,6 +86,16 @@ export function machineProblems(facts: MachineFacts, config: StackConfig, link: 
         `install Debian's package ${PROGRAMS[name] ?? name}`,
       ),
     ),
+    ...(facts.hasKeyring
+      ? []
+      : [
+          missing(
+            KEYRING,
+            "not there",
+            "packages are checked against it",
+            "install the package debian-archive-keyring",
+          ),
+        ]),
     ...facts.missingControllers.map((name) =>
       missing(
         `cgroup controller ${name}`,
@@ -150,6 +165,7 @@ async function machineFacts(folder: string): Promise<MachineFacts> {
     platform,
     uid,
     missingPrograms,
+    hasKeyring: existsSync(KEYRING),
     missingControllers: usable ? missingControllers(cgroupMounts()) : [],
     missingFeatures: triable ? await missingFeatures(folder) : [],
     routes: triable ? await routes() : [],

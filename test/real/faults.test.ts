@@ -18,10 +18,7 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
   });
   afterAll(() => stack.end());
 
-  const readyPods = async () =>
-    (await stack.pods()).filter(({ status }) =>
-      status.conditions?.some((c) => c.type === "Ready" && c.status === "True"),
-    );
+  const readyPods = () => stack.readyPods();
   const restarts = async () =>
     (await stack.pods()).reduce((total, { status }) => total + (status.containerStatuses?.[0]?.restartCount ?? 0), 0);
   /** Kills the first process whose command line matches, inside the node. */

@@ -18,7 +18,13 @@ if (CANNOT_RUN !== undefined) {
   process.stderr.write(`\nSKIPPED: the tests on a real node, since ${CANNOT_RUN}. Functions are not proved to run.\n`);
 }
 
+interface ContainerState {
+  readonly reason?: string;
+  readonly exitCode?: number;
+}
+
 export interface Pod extends KubernetesObject {
+  readonly metadata: KubernetesObject["metadata"] & { readonly deletionTimestamp?: string };
   readonly status: {
     readonly phase: string;
     readonly podIP?: string;
@@ -26,8 +32,8 @@ export interface Pod extends KubernetesObject {
     readonly containerStatuses?: readonly {
       readonly restartCount: number;
       readonly containerID?: string;
-      readonly state: Readonly<Record<string, { readonly reason?: string } | undefined>>;
-      readonly lastState: Readonly<Record<string, { readonly reason?: string } | undefined>>;
+      readonly state: Readonly<Record<string, ContainerState | undefined>>;
+      readonly lastState: Readonly<Record<string, ContainerState | undefined>>;
     }[];
   };
 }
@@ -97,6 +103,12 @@ export class RealStack extends LocalStack {
 
   async pods(namespace = NAMESPACE): Promise<readonly Pod[]> {
     return (await this.get<KubernetesList<Pod>>("pods", "-n", namespace)).items;
+  }
+
+  /** Those that serve; one that is leaving may be ready for a moment more. */
+  async readyPods(): Promise<readonly Pod[]> {
+    const isReady = ({ status }: Pod) => status.conditions?.some((c) => c.type === "Ready" && c.status === "True");
+    return (await this.pods()).filter((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod));
   }
 
   /** Requests at a steady rate until `stop` is called. */

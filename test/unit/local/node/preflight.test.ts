@@ -19,6 +19,7 @@ const ENOUGH: MachineFacts = {
   platform: "linux",
   uid: 0,
   missingPrograms: [],
+  hasKeyring: true,
   missingControllers: [],
   missingFeatures: [],
   routes: ["default", "172.17.0.0/16", ""],
@@ -40,6 +41,16 @@ const MISSING: [string, Partial<MachineFacts>, object][] = [
       value: "not found on PATH",
       limit: "the node is set up with it",
       fix: "install Debian's package util-linux",
+    },
+  ],
+  [
+    "Debian's keyring",
+    { hasKeyring: false },
+    {
+      path: "/usr/share/keyrings/debian-archive-keyring.gpg",
+      value: "not there",
+      limit: "packages are checked against it",
+      fix: "install the package debian-archive-keyring",
     },
   ],
   [
