@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readIfExists, writeFileAtomic } from "../files";
 import { run } from "../run";
 import { cgroupMounts, createGroup, groupFiles, removeGroup, type CgroupMounts } from "./cgroups";
-import type { Link } from "./network";
+import { planLink, type Link } from "./network";
 
 /**
  * A machine within this machine: namespaces of its own for mounts, network, processes, host name, IPC and cgroups, held
@@ -68,6 +68,9 @@ export async function removeMachine(folder: string, cgroup: string): Promise<voi
     while (commandLine(machine.holder) !== "") await sleep(20);
   }
   rmSync(pidFile(folder), { force: true });
+  // It goes with the network namespace, but a stranger's shell may hold that: the link, and its routes, must not stay.
+  const { name } = planLink(folder, []);
+  if (existsSync(`/sys/class/net/${name}`)) await run("ip", ["link", "delete", name]).catch(() => undefined);
   await removeGroup(cgroup, cgroupMounts());
 }
 

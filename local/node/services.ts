@@ -11,6 +11,8 @@ export interface Service {
   readonly command: readonly string[];
   /** A file that must be there before it starts. */
   readonly after?: string;
+  /** What the shell does before each start. */
+  readonly before?: string;
 }
 
 export interface ServiceFlags {
@@ -18,6 +20,12 @@ export interface ServiceFlags {
   readonly kubeProxy: readonly string[];
   readonly kubeRouter: readonly string[];
 }
+
+/**
+ * A containerd that starts asks each shim of its predecessor which processes it has. runwasi's shims do not tell, so it
+ * forgets them and their pods are started anew; but the old ones go on, with nobody who would ever end them.
+ */
+const END_ORPHANED_SHIMS = `for pid in $(pgrep -f [c]ontainerd-shim-wasmedge-v1); do pkill -9 -P "$pid"; kill -9 "$pid"; done 2>/dev/null`;
 
 /** Containerd with what K3s runs within its own process: kubelet, kube-proxy and the NetworkPolicy controller. */
 export function services(flags: ServiceFlags): Service[] {
@@ -32,6 +40,7 @@ export function services(flags: ServiceFlags): Service[] {
         "--state=/run/k3s/containerd",
         `--root=${K3S.agentDir}/containerd`,
       ],
+      before: END_ORPHANED_SHIMS,
     },
     { name: "kubelet", command: ["kubelet", ...flags.kubelet], after: K3S.containerdSocket },
     { name: "kube-proxy", command: ["kube-proxy", ...flags.kubeProxy] },
@@ -56,7 +65,8 @@ export function writeServices(folder: string, wanted: readonly Service[]): strin
     const wait = service.after === undefined ? "" : `until [ -e ${quote(service.after)} ]; do sleep 0.1; done\n`;
     // The log's first: runit starts what it finds.
     writeScript(join(folder, service.name, "log", "run"), `mkdir -p ${log}\n`, ["svlogd", log]);
-    const changed = writeScript(join(folder, service.name, "run"), `exec 2>&1\n${wait}`, service.command);
+    const before = service.before === undefined ? "" : `${service.before}\n`;
+    const changed = writeScript(join(folder, service.name, "run"), `exec 2>&1\n${before}${wait}`, service.command);
     return changed ? [service.name] : [];
   });
 }

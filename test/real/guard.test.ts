@@ -114,6 +114,12 @@ describe.skipIf(CANNOT_RUN)("a function on a real node", () => {
       rollout: { progressDeadline: "60s" },
     });
     await stack.ok("up", "real");
+    await eventually(
+      60,
+      "only new pods are left",
+      () => stack.pods(),
+      (pods) => pods.length === 2,
+    );
     const order = JSON.stringify({ items: [{ sku: "tea", quantity: 3, unit_price_cents: 450 }] });
     const stored = await stack.call("/api/orders", "-d", order);
     expect(stored.status).toBe(201);

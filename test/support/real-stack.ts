@@ -3,6 +3,7 @@ import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { nodePlaces } from "../../local/node/cluster";
+import { planLink } from "../../local/node/network";
 import { runInside, runningMachine, type Machine } from "../../local/node/machine";
 import { run } from "../../local/run";
 import type { LoadResult } from "./load";
@@ -54,6 +55,9 @@ export class RealStack extends LocalStack {
       "real",
     );
   }
+
+  /** Clients of tests that failed before they stopped them. */
+  private readonly loads: ChildProcess[] = [];
 
   /** One section of the stack's config, as it stands. */
   section(name: string): unknown {
@@ -123,6 +127,7 @@ export class RealStack extends LocalStack {
     let stdout = "";
     child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     const ended = new Promise<void>((done) => child.on("close", () => done()));
+    this.loads.push(child);
     // The loader takes a second to start; what is tested must not begin before it asks.
     await new Promise((begun) => setTimeout(begun, 2500));
     return {
@@ -141,7 +146,8 @@ export class RealStack extends LocalStack {
     const mounts = readFileSync("/proc/self/mounts", "utf8")
       .split("\n")
       .filter((line) => line.includes(this.root));
-    const links = (await run("ip", ["-br", "link"])).split("\n").filter((line) => /^wf[0-9a-f]{10}@/.test(line));
+    const { name } = planLink(folder, []);
+    const links = (await run("ip", ["-br", "link"])).split("\n").filter((line) => line.startsWith(name));
     const routes = (await run("ip", ["route"])).split("\n").filter((line) => line.startsWith("10.142."));
     const processes = this.processes().map(({ name }) => name);
     const files = existsSync(folder) ? [folder] : [];
@@ -150,6 +156,7 @@ export class RealStack extends LocalStack {
 
   /** Ends the stack as a user does, then whatever a failed test left. */
   async end(): Promise<void> {
+    for (const load of this.loads) load.kill("SIGKILL");
     await this.run("down", "real");
     this.dispose();
   }
