@@ -23,9 +23,11 @@ export interface ServiceFlags {
 
 /**
  * A containerd that starts asks each shim of its predecessor which processes it has. runwasi's shims do not tell, so it
- * forgets them and their pods are started anew; but the old ones go on, with nobody who would ever end them.
+ * forgets them and their pods are started anew; but the old ones go on, with nobody who would ever end them. They are
+ * ended a little later: containerd waits for ever for a shim that died before it started.
  */
-const END_ORPHANED_SHIMS = `for pid in $(pgrep -f [c]ontainerd-shim-wasmedge-v1); do pkill -9 -P "$pid"; kill -9 "$pid"; done 2>/dev/null`;
+const END_ORPHANED_SHIMS = `old=$(pgrep -f [c]ontainerd-shim-wasmedge-v1)
+(sleep 8; for pid in $old; do pkill -9 -P "$pid"; kill -9 "$pid"; done) >/dev/null 2>&1 &`;
 
 /** Containerd with what K3s runs within its own process: kubelet, kube-proxy and the NetworkPolicy controller. */
 export function services(flags: ServiceFlags): Service[] {

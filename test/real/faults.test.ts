@@ -116,7 +116,7 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
       () => stack.readyPods(),
       (pods) => pods.length === 2,
     );
-    expect(await shims()).toBe(2);
+    await eventually(20, "the old ones are ended", shims, (count) => count === 2);
     // As many sandboxes, beside those of CoreDNS and metrics-server.
     expect((await stack.inside("pgrep", "-fc", "^/pause")).trim()).toBe("4");
   });

@@ -140,6 +140,13 @@ describe.skipIf(CANNOT_RUN)("a function on a real node", () => {
       ]);
     // Connections that are there stay; a new pod makes new ones.
     await patch("192.0.2.1/32");
+    // The policy's controller takes a moment to put it in force.
+    await eventually(
+      30,
+      "the policy is in force",
+      () => stack.inside("ipset", "save"),
+      (sets) => sets.includes("192.0.2.1"),
+    );
     const [victim, other] = await readyPods();
     await stack.kubectl(["delete", "pod", "-n", NAMESPACE, victim?.metadata.name ?? "", "--wait=false"]);
     const replacement = async () =>
