@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import type { StackConfig } from "../../infra/config";
 import { ProblemsError, type Problem } from "../../infra/problems";
 import { formatBytes, formatCpu } from "../../infra/units";
@@ -193,9 +193,10 @@ const FEATURES = [
     fix: "load the kernel module: modprobe br_netfilter",
   },
   {
-    feature: "overlay file system",
-    script: `cd "$FOLDER"; mount -t tmpfs tmpfs /mnt; mkdir /mnt/l /mnt/u /mnt/w /mnt/m; mount -t overlay -o lowerdir=/mnt/l,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/m`,
-    fix: "load the kernel module: modprobe overlay",
+    feature: "overlay file system on this disk",
+    // Where the node's images will lie, since not every file system can be the upper one of an overlay.
+    script: `d=$(mktemp -d "$FOLDER/.wasm-functions-XXXXXX"); trap 'umount "$d/m" 2>/dev/null; rm -rf "$d"' EXIT; cd "$d"; mkdir l u w m; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m`,
+    fix: "load the kernel module (modprobe overlay), or have WASM_FUNCTIONS_HOME on another disk",
   },
   {
     feature: "cgroup namespaces",
@@ -208,7 +209,7 @@ async function missingFeatures(folder: string): Promise<MachineFacts["missingFea
   const found = [];
   for (const { feature, script, fix } of FEATURES) {
     const args = ["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--", "sh", "-ec"];
-    const env = { ...process.env, FOLDER: folder, LC_ALL: "C" };
+    const env = { ...process.env, FOLDER: existingParent(folder), LC_ALL: "C" };
     const tried = await runChild("unshare", [...args, script], { env, timeout: 10_000 });
     if (tried.code !== 0)
       found.push({ feature, reason: tried.stderr.trim().split("\n").pop() || "does not work here", fix });
@@ -233,14 +234,13 @@ function isOnPath(name: string): boolean {
 }
 
 function freeDisk(folder: string): number {
-  for (let at = folder; ; at = join(at, "..")) {
-    try {
-      const { bavail, bsize } = statfsSync(at);
-      return bavail * bsize;
-    } catch {
-      if (at === "/") return 0;
-    }
-  }
+  const { bavail, bsize } = statfsSync(existingParent(folder));
+  return bavail * bsize;
+}
+
+/** The folder itself may not be there yet. */
+function existingParent(folder: string): string {
+  return existsSync(folder) ? folder : existingParent(dirname(folder));
 }
 
 /** Without CAP_SYS_RESOURCE nothing may be made less likely to be killed when memory runs out. */

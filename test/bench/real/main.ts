@@ -38,7 +38,8 @@ function configOf(fn: FunctionConfig): string {
 function contestants({ config, images }: RealBench): [Contestant, Contestant, Contestant] {
   const { requests, limits } = config.functions[0]!.resources;
   const small = {
-    cpu: { request: formatCpu(requests.cpu), limit: formatCpu(limits.cpu) },
+    // Half of the function's request: 200 of them must find room on two cores.
+    cpu: { request: formatCpu((requests.cpu / 2) as typeof requests.cpu), limit: formatCpu(limits.cpu) },
     memory: { request: "16Mi", limit: "64Mi" },
   };
   const native = { image: images.native.reference, runtimeClassName: undefined };

@@ -34,10 +34,13 @@ export async function measureRequests(
   { connections, seconds, rate }: { connections: number; seconds: number; rate?: number },
 ): Promise<Load> {
   const script = `${rate === undefined ? "" : paced(rate / connections)}${REPORT}`;
-  const wrk = `wrk -t1 -c${connections} -d${seconds}s -s /dev/stdin ${url}`;
+  const wrk = `wrk -t1 -c${connections} -d${seconds}s -s /tmp/load.lua ${url}`;
   const inRoot = [
     "mount --make-rprivate /",
     `mount --rbind /dev ${join(testRoot, "dev")}`,
+    // wrk reads its script once for itself and once for each thread, so it has to be a file.
+    `mount -t tmpfs tmpfs ${join(testRoot, "tmp")}`,
+    `cat >${join(testRoot, "tmp/load.lua")}`,
     `exec chroot ${testRoot} ${wrk}`,
   ];
   const output = await run(
