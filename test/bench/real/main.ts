@@ -39,7 +39,7 @@ function contestants({ config, images }: RealBench): [Contestant, Contestant, Co
   const { requests, limits } = config.functions[0]!.resources;
   const small = {
     // Half of the function's request: 200 of them must find room on two cores.
-    cpu: { request: formatCpu((requests.cpu / 2)), limit: formatCpu(limits.cpu) },
+    cpu: { request: formatCpu(requests.cpu / 2), limit: formatCpu(limits.cpu) },
     memory: { request: "16Mi", limit: "64Mi" },
   };
   const native = { image: images.native.reference, runtimeClassName: undefined };
