@@ -22,10 +22,11 @@ const runtime = section({
   createRuntimeClass: z.boolean().default(true),
   /**
    * What a pod costs beside its container, for scheduler, quota and the pod's own memory limit: an allowance for
-   * the shim process within the 16–19 MB that a whole WasmEdge pod was measured to use.
+   * the shim within the 7.1–7.5 MB that a whole pod holds, of which 1.9 MB are its container's own
+   * (`make bench STACK=real`: 10 to 200 pods, shims, sandboxes and the kernel's part included).
    */
   overhead: field.resources({ cpu: "0", memory: "8Mi" }),
-  /** Pods/s that one agent starts: 4–5 real WasmEdge pods/s were measured on 2 cores. */
+  /** Pods/s that one agent starts: 3.9–4.3 WasmEdge pods/s on 2 cores, where a lean container's are 2.9–3.6 (`make bench STACK=real`). */
   startRate: field.positive.default(4.5),
 });
 
@@ -108,7 +109,7 @@ const baseline = (defaults: { cpu: string; memory: string; utilization: string }
 const cost = section({
   /** The container platform of the reference. */
   baseline: baseline({ cpu: "500m", memory: "256M", utilization: "20%" }).prefault({}),
-  /** A lean native container: 12–15 MB were measured per pod, at the same CPU settings. */
+  /** A lean native container, at the same CPU settings: 12–15 MB per pod were measured for one in Go, 5.7–7.2 for the sample function's source. */
   lean: baseline({ cpu: "10m", memory: "15M", utilization: "70%" }).prefault({}),
   /** Saving against `baseline` below which the plan warns. */
   minimumSaving: field.percent.prefault("80%"),
