@@ -14,6 +14,7 @@ async function main([name = "checkout", build = "compiled"]: readonly string[], 
       { path: "BUILD", value: build, limit: `must be one of ${BUILDS.join(", ")}`, fix: "leave it out for compiled" },
     ]);
   }
+  assertRoot();
   const paths = projectPaths(path.resolve(__dirname, "..", ".."));
   claimPulumiHome(paths);
   const image = await buildFunction(name, { paths, progress: createProgress(process.stderr), signal }, build);
@@ -34,6 +35,20 @@ async function main([name = "checkout", build = "compiled"]: readonly string[], 
       ],
     ])}\n`,
   );
+}
+
+/** The compilers are Debian's, in a root file system and namespaces of their own. */
+function assertRoot(): void {
+  const uid = process.getuid?.();
+  if (process.platform === "linux" && uid === 0) return;
+  throw new ProblemsError("The function cannot be built", [
+    {
+      path: "user",
+      value: process.platform === "linux" ? `uid ${uid}` : process.platform,
+      limit: "Debian's compilers run in namespaces of their own, which need root on Linux",
+      fix: "run it with sudo",
+    },
+  ]);
 }
 
 function isBuild(text: string): text is FunctionBuild {
