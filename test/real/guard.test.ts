@@ -20,6 +20,8 @@ describe.skipIf(CANNOT_RUN)("a function on a real node", () => {
   let testRoot: string;
   beforeAll(async () => {
     stack = new RealStack();
+    // Two pods, whatever CPU they use: connecting to a database alone is more than the autoscaler's target.
+    stack.configureFunction({ scaling: { min: 2, initial: 2, max: 2 } });
     const options = { paths: stack.paths, progress: silentProgress };
     await stack.ok("up", "real");
     testRoot = await ensureRootFs("test", options);
