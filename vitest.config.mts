@@ -25,9 +25,10 @@ export default defineConfig({
         test: {
           name: "real",
           include: ["test/real/**/*.test.ts"],
+          // Builds what the node is made of, where it is not in the cache.
+          globalSetup: "test/real/setup.ts",
           testTimeout: 300_000,
-          // The first file may have to build what the node is made of.
-          hookTimeout: 3_600_000,
+          hookTimeout: 300_000,
           fileParallelism: false,
         },
       },

@@ -52,5 +52,5 @@ export async function buildInside(step: BuildStep, options: ToolsOptions): Promi
 function networkSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   // Not the token: it publishes, and what is built here runs scripts of its dependencies.
   const kept = /^(https?_proxy|no_proxy|all_proxy|SSL_CERT_FILE|CARGO_(HTTP|NET|REGISTR|SOURCE)\w*)$/i;
-  return Object.fromEntries(Object.entries(env).filter(([name]) => kept.test(name) && name !== "CARGO_REGISTRY_TOKEN"));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => kept.test(name) && !/_TOKEN$/i.test(name)));
 }

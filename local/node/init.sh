@@ -58,7 +58,8 @@ mount --make-rshared /
 
 ip link set lo up
 waited=0
-until ip -4 -o address show dev eth0 2>/dev/null | grep -q inet; do
+# The last that it is given, from outside.
+until ip -4 route show default 2>/dev/null | grep -q .; do
   waited=$((waited + 1))
   if [ "$waited" -gt 300 ]; then echo "init: no network after 30 s" && exit 1; fi
   sleep 0.1

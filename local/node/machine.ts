@@ -36,7 +36,8 @@ const INIT = join(__dirname, "init.sh");
 /** Starts it unless it runs. */
 export async function startMachine(args: MachineArgs): Promise<Machine> {
   const running = runningMachine(args.folder);
-  if (running) return running;
+  // One that was broken off before it had its network and its root is made anew.
+  if (running && isInitialized(running)) return running;
   await removeMachine(args.folder, args.cgroup);
   for (const folder of ["var", "rancher", "bin", "wasmedge"]) mkdirSync(join(args.folder, folder), { recursive: true });
   writeFileAtomic(join(args.folder, "hosts"), `127.0.0.1 localhost\n${args.link.node} ${args.hostname}\n`, 0o644);
@@ -46,8 +47,13 @@ export async function startMachine(args: MachineArgs): Promise<Machine> {
   const mounts = cgroupMounts();
   createGroup(args.cgroup, mounts);
   const machine = await spawnInit(args, mounts);
-  await connect(machine, args);
-  await untilInitialized(machine, args.folder);
+  try {
+    await connect(machine, args);
+    await untilInitialized(machine, args.folder);
+  } catch (error) {
+    await removeMachine(args.folder, args.cgroup);
+    throw error;
+  }
   return machine;
 }
 
@@ -129,10 +135,14 @@ async function connect({ init }: Machine, { link }: MachineArgs): Promise<void> 
   await inside("route", "add", "default", "via", link.host);
 }
 
+function isInitialized({ init }: Pick<Machine, "init">): boolean {
+  return commandLine(init).startsWith("tini ");
+}
+
 /** Until then its root file system is still this machine's: a command would run in the wrong place. */
 async function untilInitialized({ init }: Machine, folder: string): Promise<void> {
   for (let waited = 0; commandLine(init) !== "" && waited < 10_000; waited += 20) {
-    if (commandLine(init).startsWith("tini ")) return;
+    if (isInitialized({ init })) return;
     await sleep(20);
   }
   throw new Error(`The node's first process did not get ready: ${readIfExists(`${folder}/init.log`)?.trim() ?? ""}`);

@@ -33,6 +33,8 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
     return new Set([...lines.matchAll(/ -id (\S+)/g)].map(([, id]) => id)).size;
   };
 
+  const sandboxes = async () => (await stack.inside("pgrep", "-fc", "^/pause")).trim();
+
   it("goes on with a set-up that was broken off", async () => {
     const interrupted = stack.start("up", "real");
     await interrupted.until(/cluster: /);
@@ -101,7 +103,7 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
 
   it("serves again after a kill of containerd, which starts every pod anew", async () => {
     // containerd asks a shim which processes it has, and takes one of runwasi's, which does not tell, for a leaked one.
-    const before = await restarts();
+    const [before, sandboxesBefore] = [await restarts(), await sandboxes()];
     await kill("^containerd --config");
     await eventually(RECOVERY, "the pods were restarted", restarts, (count) => count >= before + 2);
     const answers = () =>
@@ -117,8 +119,7 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
       (pods) => pods.length === 2,
     );
     await eventually(20, "the old ones are ended", shims, (count) => count === 2);
-    // As many sandboxes, beside those of CoreDNS and metrics-server.
-    expect((await stack.inside("pgrep", "-fc", "^/pause")).trim()).toBe("4");
+    expect(await sandboxes()).toBe(sandboxesBefore);
   });
 
   it("brings back a node whose every process was killed", async () => {

@@ -24,7 +24,6 @@ describe.skipIf(CANNOT_RUN)("the sample function", () => {
     const [out, work] = [join(folder, "out"), join(folder, "work")];
     [out, work].forEach((path) => mkdirSync(path));
     const source = join(REPOSITORY, "functions/checkout");
-    // Its tests read what the function writes, so they run one after another where cores are few.
     const result = await buildInside(
       { source, out, work, script: "cargo test --locked", onLine: () => undefined },
       options,

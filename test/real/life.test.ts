@@ -3,7 +3,7 @@ import { buildFunction } from "../../local/images/function";
 import { pushImages } from "../../local/node/node";
 import { silentProgress } from "../../local/progress";
 import { run } from "../../local/run";
-import { eventually, type KubernetesList, type KubernetesObject } from "../support/local-stack";
+import { eventually, type KubernetesObject } from "../support/local-stack";
 import { CANNOT_RUN, FUNCTION, NAMESPACE, RealStack } from "../support/real-stack";
 import { trapImage } from "../support/trap-image";
 
@@ -181,5 +181,3 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     expect(stack.homeEntries()).toEqual([]);
   });
 });
-
-export type Pods = KubernetesList;

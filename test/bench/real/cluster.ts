@@ -51,6 +51,8 @@ export async function withRealNode<T>(
   const testRoot = await ensureRootFs("test", options);
   const { folder, cgroup } = nodePlaces(paths);
   const task = progress.task("node", "starting");
+  // What a bench that was killed has left.
+  await cluster.stop();
   try {
     await cluster.start((step) => task.update(step));
     const machine = runningMachine(folder);
