@@ -29,6 +29,11 @@ export function overlaps(a: Cidr, b: Cidr): boolean {
   return list.check(narrow.address, "ipv4");
 }
 
+/** The address at this place of a network, counted from its own. */
+export function addressAt(network: Cidr, place: number): string {
+  return toAddress(toNumber(network.address) + place);
+}
+
 function toNumber(address: string): number {
   return address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
 }

@@ -23,3 +23,10 @@ export function readIfExists(file: string): string | undefined {
     throw error;
   }
 }
+
+/** As `writeFileAtomic`, unless the file holds just that; tells whether it was written. */
+export function writeIfChanged(file: string, content: string, mode = 0o600): boolean {
+  if (readIfExists(file) === content) return false;
+  writeFileAtomic(file, content, mode);
+  return true;
+}

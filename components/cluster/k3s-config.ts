@@ -1,3 +1,4 @@
+import { addressAt } from "../../infra/addresses";
 import type { StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
 import { tuningFlags, nodeMonitorFlags, type Flags } from "./component-flags";
@@ -52,7 +53,7 @@ export function k3sServerConfig(config: StackConfig, plan: Plan, node: K3sServer
     ...nodeConfig(plan, node, node.labels),
     "cluster-cidr": podCidr.text,
     "service-cidr": serviceCidr.text,
-    "cluster-dns": dnsAddress(serviceCidr.address),
+    "cluster-dns": addressAt(serviceCidr, DNS_ADDRESS),
     disable: disabled(config),
     "secrets-encryption": true,
     "kube-apiserver-arg": argumentsOf(flags["kube-apiserver"]),
@@ -96,9 +97,4 @@ function argumentsOf(flags: Flags): string[] {
 
 function formatTaint({ key, value, effect }: NodeTaint): string {
   return `${key}${value === undefined ? "" : `=${value}`}:${effect}`;
-}
-
-/** The octet does not overflow: the plan refuses networks with fewer than 50 addresses. */
-function dnsAddress(serviceNetwork: string): string {
-  return serviceNetwork.replace(/\d+$/, (last) => String(Number(last) + DNS_ADDRESS));
 }

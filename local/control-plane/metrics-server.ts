@@ -41,19 +41,24 @@ export async function registerMetricsApi(kubectl: Kubectl, ports: Ports): Promis
       metadata: { name: "metrics-server", namespace: "kube-system" },
       spec: { type: "ExternalName", externalName: "localhost" },
     },
-    {
-      apiVersion: "apiregistration.k8s.io/v1",
-      kind: "APIService",
-      metadata: { name: "v1beta1.metrics.k8s.io" },
-      spec: {
-        group: "metrics.k8s.io",
-        version: "v1beta1",
-        groupPriorityMinimum: 100,
-        versionPriority: 100,
-        // Its certificate names the API server; both ends are processes of ours on loopback.
-        insecureSkipTLSVerify: true,
-        service: { name: "metrics-server", namespace: "kube-system", port: ports.metricsServer },
-      },
-    },
+    // Its certificate names the API server; both ends are processes of ours on loopback.
+    metricsApi({ name: "metrics-server", namespace: "kube-system", port: ports.metricsServer }),
   ]);
+}
+
+/** The metrics API, served by whom a Service leads to; metrics-server's certificate is not one that could be verified. */
+export function metricsApi(service: object): object {
+  return {
+    apiVersion: "apiregistration.k8s.io/v1",
+    kind: "APIService",
+    metadata: { name: "v1beta1.metrics.k8s.io" },
+    spec: {
+      group: "metrics.k8s.io",
+      version: "v1beta1",
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+      insecureSkipTLSVerify: true,
+      service,
+    },
+  };
 }

@@ -71,7 +71,8 @@ function livePid(pidFile: string): number | undefined {
   return ours ? pid : undefined;
 }
 
-function readCommandLine(pid: number): string[] {
+/** The words that a process was started with; none where it is gone. */
+export function readCommandLine(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ImageRef } from "../../infra/addresses";
 import { ProblemsError } from "../../infra/problems";
 import { buildInside } from "../node/build-root";
 import { ensureArtifact } from "../tools/artifact";
-import { diskFull, saysDiskFull } from "../tools/failures";
+import { diskFull, keepLog, saysDiskFull } from "../tools/failures";
 import type { ToolsOptions } from "../tools/session";
 import { architecture, keepSummary, LAYOUT_TAG, readSummary, type ReadyImage } from "./assemble";
 import { writeLayout, type Image, type Layout } from "./layout";
@@ -195,9 +195,7 @@ function sourceTexts(folder: string, at = ""): string[] {
 
 function buildFailure(name: string, source: string, output: string, { paths }: ToolsOptions): Error {
   if (saysDiskFull(output)) return diskFull(paths.cache, `building functions/${name}`);
-  mkdirSync(paths.logs, { recursive: true });
-  const log = join(paths.logs, `build-${name}.log`);
-  writeFileSync(log, output);
+  const log = keepLog(paths, `build-${name}`, output);
   const reason = output.split("\n").find((line) => /^error/.test(line)) ?? output.trim().split("\n").pop() ?? "";
   return new ProblemsError("The function cannot be built", [
     {

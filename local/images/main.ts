@@ -1,5 +1,6 @@
 import * as path from "node:path";
 import { ProblemsError } from "../../infra/problems";
+import { runCommand } from "../command";
 import { claimPulumiHome, projectPaths } from "../paths";
 import { createProgress } from "../progress";
 import { table } from "../table";
@@ -55,17 +56,4 @@ function isBuild(text: string): text is FunctionBuild {
   return (BUILDS as readonly string[]).includes(text);
 }
 
-const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(new Error(signal)));
-
-main(process.argv.slice(2), stop.signal).catch((error: unknown) => {
-  if (stop.signal.aborted) {
-    process.stderr.write("Stopped. What is ready is kept: run it again to go on.\n");
-    process.exitCode = 130;
-    return;
-  }
-  process.stderr.write(
-    `${error instanceof ProblemsError ? error.message : ((error as Error).stack ?? String(error))}\n`,
-  );
-  process.exitCode = 1;
-});
+runCommand(main);

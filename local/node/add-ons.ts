@@ -1,3 +1,4 @@
+import { metricsApi } from "../control-plane/metrics-server";
 import type { ClusterNetwork } from "./k3s-agent";
 
 /** What K3s itself brings into a cluster before anyone deploys to it: DNS, and CPU and memory for autoscalers. */
@@ -183,20 +184,8 @@ function metricsServer(image: string): object[] {
       ],
       volumes: [{ name: "tmp", emptyDir: {} }],
     }),
-    {
-      apiVersion: "apiregistration.k8s.io/v1",
-      kind: "APIService",
-      metadata: { name: "v1beta1.metrics.k8s.io" },
-      spec: {
-        group: "metrics.k8s.io",
-        version: "v1beta1",
-        groupPriorityMinimum: 100,
-        versionPriority: 100,
-        // As upstream and K3s have it: metrics-server signs its own certificate.
-        insecureSkipTLSVerify: true,
-        service: { name, namespace: NAMESPACE },
-      },
-    },
+    // As upstream and K3s have it: metrics-server signs its own certificate.
+    metricsApi({ name, namespace: NAMESPACE }),
   ];
 }
 

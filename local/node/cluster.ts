@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { k3sAgentConfig, k3sServerConfig } from "../../components/cluster/k3s-config";
+import { addressAt } from "../../infra/addresses";
+import type { StackConfig } from "../../infra/config";
 import { ProblemsError } from "../../infra/problems";
 import { controlPlaneStatus, pkiFolder, startControlPlane, stopControlPlane } from "../control-plane/control-plane";
 import { apply, type Kubectl } from "../control-plane/kubectl";
@@ -39,6 +41,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
   const pki = pkiFolder(paths);
   const link = planLink(folder, [podCidr.text]);
   const options: ToolsOptions = { paths, progress, signal };
+  let parts: Promise<Parts> | undefined;
   // The kernel's settings are this machine's own: what of them is not the namespace's is left as it is.
   const protectKernelDefaults = false;
   const agent = { name: NODE_NAME, address: link.node, protectKernelDefaults };
@@ -46,7 +49,8 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
   const network = parseClusterNetwork(serverConfig);
   const nodes: NodesSide = {
     kwok: undefined,
-    certificateNames: [link.host, firstAddress(serviceCidr.address), "kubernetes.default.svc", "kubernetes.default"],
+    // The second is the address of the Service `kubernetes`.
+    certificateNames: [link.host, addressAt(serviceCidr, 1), "kubernetes.default.svc", "kubernetes.default"],
     flags: {
       "kube-apiserver": {
         "advertise-address": link.host,
@@ -82,14 +86,10 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
       if (runningMachine(folder) === undefined) await assertMachine(config, link, paths.home);
     },
     async prepare() {
-      await ensureRootFs("node", options);
-      await ensureShim(options);
-      await imagesOf();
+      await makeParts();
     },
     async start(onStep) {
-      const images = await imagesOf();
-      const rootFs = await ensureRootFs("node", options);
-      const shim = await ensureShim(options);
+      const { rootFs, shim, images } = await makeParts();
       const plane = await startControlPlane({ paths, config, plan, nodes, daemons: () => [], onStep });
       const server = `https://${link.host}:${plane.ports.kubeApiserver}`;
       await apply(
@@ -128,15 +128,27 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
     },
   };
 
-  async function imagesOf(): Promise<ReadyImage[]> {
-    const ready: ReadyImage[] = [];
-    for (const image of Object.values(IMAGES)) ready.push(await assembleImage(image, options));
-    for (const fn of config.functions) {
-      if (fn.image.registry !== FUNCTIONS_REGISTRY) continue;
-      ready.push(await functionImage(fn.image, options));
-    }
-    return ready;
+  /** What the node is made of, made or found in the cache once for each command. */
+  function makeParts(): Promise<Parts> {
+    return (parts ??= partsOf(config, options));
   }
+}
+
+interface Parts {
+  readonly rootFs: string;
+  readonly shim: string;
+  readonly images: readonly ReadyImage[];
+}
+
+async function partsOf(config: StackConfig, options: ToolsOptions): Promise<Parts> {
+  const rootFs = await ensureRootFs("node", options);
+  const shim = await ensureShim(options);
+  const images: ReadyImage[] = [];
+  for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
+  for (const fn of config.functions) {
+    if (fn.image.registry === FUNCTIONS_REGISTRY) images.push(await functionImage(fn.image, options));
+  }
+  return { rootFs, shim, images };
 }
 
 function assertOneAgent(agents: number): void {
@@ -153,9 +165,4 @@ async function waitForNode(kubectl: Kubectl): Promise<void> {
   await kubectl(["-n", "kube-system", "wait", "--for=condition=Available", ...deployments, "--timeout=90s"], {
     timeout: 100_000,
   });
-}
-
-/** The address of the Service `kubernetes`. */
-function firstAddress(network: string): string {
-  return network.replace(/\d+$/, (last) => String(Number(last) + 1));
 }

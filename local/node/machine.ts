@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readCommandLine } from "../control-plane/processes";
 import { readIfExists, writeFileAtomic } from "../files";
 import { run } from "../run";
 import { cgroupMounts, createGroup, groupFiles, removeGroup, type CgroupMounts } from "./cgroups";
@@ -164,9 +165,5 @@ function onlyChild(pid: number): number | undefined {
 }
 
 function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch {
-    return "";
-  }
+  return readCommandLine(pid).join(" ");
 }

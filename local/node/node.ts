@@ -13,7 +13,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Kubectl } from "../control-plane/kubectl";
 import { isAlive, startDaemon, stopDaemon } from "../control-plane/processes";
-import { readIfExists, writeFileAtomic } from "../files";
+import { readIfExists, writeIfChanged } from "../files";
 import { LAYOUT_TAG, type ReadyImage } from "../images/assemble";
 import { issue, kubeconfig, type Authority } from "./credentials";
 import {
@@ -293,10 +293,4 @@ function forwarderPid(folder: string): string {
 
 function relativeToVar(path: string): string {
   return path.slice("/var/".length);
-}
-
-export function writeIfChanged(file: string, content: string, mode = 0o600): boolean {
-  if (readIfExists(file) === content) return false;
-  writeFileAtomic(file, content, mode);
-  return true;
 }

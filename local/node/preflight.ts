@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import type { StackConfig } from "../../infra/config";
@@ -6,6 +6,7 @@ import { ProblemsError, type Problem } from "../../infra/problems";
 import { formatBytes, formatCpu } from "../../infra/units";
 import { overlaps, parseCidr } from "../../infra/addresses";
 import { runChild } from "../tools/child";
+import { isProgram } from "../tools/on-path";
 import { cgroupMounts, missingControllers } from "./cgroups";
 import type { Link } from "./network";
 
@@ -223,14 +224,7 @@ async function routes(): Promise<string[]> {
 }
 
 function isOnPath(name: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => isProgram(join(folder, name)));
 }
 
 function freeDisk(folder: string): number {

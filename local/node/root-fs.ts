@@ -4,7 +4,7 @@ import { readIfExists } from "../files";
 import type { Task } from "../progress";
 import { runChild } from "../tools/child";
 import { ensureArtifact } from "../tools/artifact";
-import { diskFull, saysDiskFull, toolsError } from "../tools/failures";
+import { diskFull, keepLog, saysDiskFull, toolsError } from "../tools/failures";
 import type { ToolsOptions } from "../tools/session";
 
 /** Debian 13: of its releases the one with WasmEdge 0.14.1 and containerd 1.7. */
@@ -121,9 +121,7 @@ function failure(output: string, mirror: string, staging: string, { paths }: Too
   if (saysDiskFull(output + logOf(staging))) {
     return diskFull(paths.cache, "installing Debian packages");
   }
-  mkdirSync(paths.logs, { recursive: true });
-  const log = join(paths.logs, "debootstrap.log");
-  writeFileSync(log, `${output}\n${logOf(staging)}`);
+  const log = keepLog(paths, "debootstrap", `${output}\n${logOf(staging)}`);
   const last = output.trim().split("\n").pop() ?? "";
   return toolsError([
     {

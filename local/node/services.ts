@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readIfExists, writeFileAtomic } from "../files";
+import { writeIfChanged } from "../files";
 import { K3S } from "./k3s-agent";
 
 /** Where the registry of the node listens, on the node's own loopback. */
@@ -80,7 +80,5 @@ function quote(word: string): string {
 function writeScript(file: string, before: string, command: readonly string[]): boolean {
   const quoted = command.map(quote);
   const script = `#!/bin/sh\n${before}exec ${quoted.join(" \\\n  ")}\n`;
-  if (readIfExists(file) === script) return false;
-  writeFileAtomic(file, script, 0o755);
-  return true;
+  return writeIfChanged(file, script, 0o755);
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ensureArtifact } from "../tools/artifact";
-import { diskFull, saysDiskFull, toolsError } from "../tools/failures";
+import { diskFull, keepLog, saysDiskFull, toolsError } from "../tools/failures";
 import type { ToolsOptions } from "../tools/session";
 import { buildInside } from "./build-root";
 
@@ -48,9 +48,7 @@ function sourceTexts(folder: string): string[] {
 
 function failure(output: string, { paths }: ToolsOptions): Error {
   if (saysDiskFull(output)) return diskFull(paths.cache, "building the WasmEdge shim");
-  mkdirSync(paths.logs, { recursive: true });
-  const log = join(paths.logs, "build-shim.log");
-  writeFileSync(log, output);
+  const log = keepLog(paths, "build-shim", output);
   const reason = output.split("\n").find((line) => /^error/i.test(line)) ?? output.trim().split("\n").pop() ?? "";
   return toolsError([
     {

@@ -4,7 +4,7 @@ import { MINIMUM_GO, type Arch } from "../../infra/versions";
 import { isOlder, type Build } from "./catalog";
 import { runChild, type ChildResult } from "./child";
 import { contentKey } from "./cache";
-import { diskFull, saysDiskFull, toolsError, Unavailable } from "./failures";
+import { diskFull, keepLog, saysDiskFull, toolsError, Unavailable } from "./failures";
 
 export interface Go {
   readonly version: string;
@@ -134,9 +134,7 @@ function buildFailure(build: Build, staging: string, result: ChildResult, contex
   const lines = output.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("go: downloading "));
   const network = lines.find((line) => NETWORK.test(line));
   if (network !== undefined) return new Unavailable(`its modules cannot be downloaded (${shorten(network)})`);
-  const log = path.join(context.logs, `build-${build.name}.log`);
-  fs.mkdirSync(context.logs, { recursive: true });
-  fs.writeFileSync(log, output);
+  const log = keepLog(context, `build-${build.name}`, output);
   return toolsError([
     {
       path: path.join(context.sources, build.module),

@@ -1,6 +1,7 @@
-import { statfsSync } from "node:fs";
+import { mkdirSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ProblemsError, type Problem } from "../../infra/problems";
-import { CACHE_VARIABLE, HOME_VARIABLE } from "../paths";
+import { CACHE_VARIABLE, HOME_VARIABLE, type Paths } from "../paths";
 
 const SUMMARY = "The tools are not ready";
 
@@ -27,6 +28,14 @@ export function isDiskFull(error: unknown): boolean {
 
 export function saysDiskFull(output: string): boolean {
   return FULL_TEXT.test(output);
+}
+
+/** Keeps what a failed step wrote, and tells where. */
+export function keepLog({ logs }: Pick<Paths, "logs">, name: string, output: string): string {
+  const file = join(logs, `${name}.log`);
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(file, output);
+  return file;
 }
 
 const DENIED = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"]);

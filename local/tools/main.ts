@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { ProblemsError } from "../../infra/problems";
+import { runCommand } from "../command";
 import { claimPulumiHome, projectPaths } from "../paths";
 import { createProgress } from "../progress";
 import { wantedTools } from "./names";
@@ -13,22 +13,4 @@ async function main(names: readonly string[], signal: AbortSignal): Promise<void
   process.stdout.write(`${formatTools(ready)}\n`);
 }
 
-class Stopped extends Error {
-  override readonly name = "Stopped";
-}
-
-const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(new Stopped(signal)));
-
-main(process.argv.slice(2), stop.signal).catch((error: unknown) => {
-  if (stop.signal.aborted) {
-    process.stderr.write("Stopped. What is ready is kept: run it again to go on.\n");
-    process.exitCode = 130;
-    return;
-  }
-  // A problem is told as it is; anything else is a mistake of ours, which its stack helps to find.
-  process.stderr.write(
-    `${error instanceof ProblemsError ? error.message : ((error as Error).stack ?? String(error))}\n`,
-  );
-  process.exitCode = 1;
-});
+runCommand(main);

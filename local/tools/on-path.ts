@@ -61,7 +61,7 @@ function isWithin(file: string, folders: readonly string[]): boolean {
   return folders.map(realPath).some((folder) => file === folder || file.startsWith(folder + path.sep));
 }
 
-function isProgram(file: string): boolean {
+export function isProgram(file: string): boolean {
   try {
     fs.accessSync(file, fs.constants.X_OK);
     return fs.statSync(file).isFile();
