@@ -18,6 +18,8 @@ export interface LoadResult {
   /** Milliseconds, of answered requests. */
   readonly p50: number;
   readonly p99: number;
+  /** Milliseconds, the longest time in which nothing was answered. */
+  readonly longestGap: number;
   /** The last 50 bodies' distinct beginnings: which versions answered. */
   readonly bodies: readonly string[];
 }
@@ -25,9 +27,16 @@ export interface LoadResult {
 const statuses: Record<string, number> = {};
 const failures: Record<string, number> = {};
 const latencies: number[] = [];
+let lastAnswer = Date.now();
+let longestGap = 0;
 const bodies: string[] = [];
 let sent = 0;
 let open = 0;
+
+function noteGap(): void {
+  longestGap = Math.max(longestGap, Date.now() - lastAnswer);
+  lastAnswer = Date.now();
+}
 
 function ask(): void {
   sent += 1;
@@ -42,6 +51,7 @@ function ask(): void {
     response.on("data", (chunk: Buffer) => (body += chunk.toString()));
     response.on("end", () => {
       const status = String(response.statusCode);
+      noteGap();
       statuses[status] = (statuses[status] ?? 0) + 1;
       latencies.push(Number(process.hrtime.bigint() - started) / 1e6);
       bodies.push(body.slice(0, 400));
@@ -68,9 +78,11 @@ function stop(): void {
 }
 
 function report(): void {
+  noteGap();
   const sorted = latencies.sort((a, b) => a - b);
   const at = (share: number) => Number((sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2));
-  const result: LoadResult = { sent, statuses, failures, p50: at(0.5), p99: at(0.99), bodies: [...new Set(bodies)] };
+  const percentiles = { p50: at(0.5), p99: at(0.99) };
+  const result: LoadResult = { sent, statuses, failures, ...percentiles, longestGap, bodies: [...new Set(bodies)] };
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
 
