@@ -103,7 +103,8 @@ async function spawnInit(args: MachineArgs, mounts: CgroupMounts): Promise<Machi
   const unshare = ["--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"].join(" ");
   // In the group first: the cgroup namespace has for its root what its first process was in.
   const script = [...join, `exec unshare ${unshare} "$@"`].join("\n");
-  const log = openSync(`${args.folder}/init.log`, "a", 0o600);
+  // Anew each time: what an earlier one said when it was killed is not why this one failed.
+  const log = openSync(`${args.folder}/init.log`, "w", 0o600);
   const child = spawn("sh", ["-ec", script, "sh", INIT, args.root, args.folder, cgroup], {
     detached: true,
     stdio: ["ignore", log, log],
@@ -140,9 +141,12 @@ function isInitialized({ init }: Pick<Machine, "init">): boolean {
   return commandLine(init).startsWith("tini ");
 }
 
-/** Until then its root file system is still this machine's: a command would run in the wrong place. */
+/**
+ * Until then its root file system is still this machine's: a command would run in the wrong place. That it has no command
+ * line does not say that it ended: for a moment of each exec it has none.
+ */
 async function untilInitialized({ init }: Machine, folder: string): Promise<void> {
-  for (let waited = 0; commandLine(init) !== "" && waited < 10_000; waited += 20) {
+  for (let waited = 0; existsSync(`/proc/${init}`) && waited < 10_000; waited += 20) {
     if (isInitialized({ init })) return;
     await sleep(20);
   }

@@ -44,13 +44,14 @@ describe.skipIf(CANNOT_RUN)("a real node under faults", () => {
     return load.stop();
   };
 
-  /** Deletes a pod, and waits for the one in its place. */
+  /** Deletes a pod, and waits until another is in its place and it has left. */
   const replace = async (victim: Pod | undefined) => {
     const name = victim?.metadata.name ?? "";
     await stack.kubectl(["delete", "pod", "-n", NAMESPACE, name, "--wait=false"]);
     const replaced = (pods: readonly Pod[]) =>
       pods.length === 2 && pods.every(({ metadata }) => metadata.name !== name);
     await eventually(30, "a new pod is ready", readyPods, replaced);
+    await eventually(30, "the old one has left", () => stack.pods(), replaced);
   };
 
   /** What it does only when it runs: a new pod gets ready. */
