@@ -22,11 +22,11 @@ const runtime = section({
   createRuntimeClass: z.boolean().default(true),
   /**
    * What a pod costs beside its container, for scheduler, quota and the pod's own memory limit: an allowance for
-   * the shim within the 7.1–7.5 MB that a whole pod holds, of which 1.9 MB are its container's own
+   * the shim within the 7.1–7.8 MB that a whole pod holds, of which 1.9 MB are its container's own
    * (`make bench STACK=real`: 10 to 200 pods, shims, sandboxes and the kernel's part included).
    */
   overhead: field.resources({ cpu: "0", memory: "8Mi" }),
-  /** Pods/s that one agent starts: 3.9–4.3 WasmEdge pods/s on 2 cores, where a lean container's are 2.9–3.6 (`make bench STACK=real`). */
+  /** Pods/s that one agent starts: 3.8–4.6 WasmEdge pods/s on 2 cores, where a lean container's are 2.9–3.8 (`make bench STACK=real`). */
   startRate: field.positive.default(4.5),
 });
 

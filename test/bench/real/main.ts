@@ -8,6 +8,7 @@ import { measureEngineLoad } from "./engine-load";
 import { nodeMemory } from "./memory";
 import { anAddress, createContestants, scaleTo, type Contestant } from "./pods";
 import { measureRequests, type Load } from "./requests";
+import { measureSinglePods } from "./single";
 
 /** Pods that are started at once to see how fast a node starts them. */
 const START_PODS = 50;
@@ -19,10 +20,11 @@ const MEGABYTE = 1e6;
 export async function measureRealNode(args: Parameters<typeof withRealNode>[0]): Promise<Measurement[]> {
   return withRealNode(args, async (bench) => {
     const engine = await engineLoad(bench);
-    const [wasm, lean, reference] = contestants(bench);
-    await createContestants(bench.kubectl, [wasm, lean, reference], configOf(bench.config.functions[0]!));
+    const { wasm, lean, reference, undrained } = contestants(bench);
+    await createContestants(bench.kubectl, [wasm, lean, reference, undrained], configOf(bench.config.functions[0]!));
     return [
       ...engine,
+      ...(await measureSinglePods(bench, wasm, lean, undrained)),
       ...(await starts(bench, wasm, lean)),
       ...(await memory(bench, wasm, lean)),
       ...(await requests(bench, wasm, lean, reference)),
@@ -35,24 +37,23 @@ function configOf(fn: FunctionConfig): string {
   return functionConfig({ ...fn, drain: { ...fn.drain, propagation: 100 } });
 }
 
-function contestants({ config, images }: RealBench): [Contestant, Contestant, Contestant] {
+function contestants({ config, images }: RealBench): Record<"wasm" | "lean" | "reference" | "undrained", Contestant> {
   const { requests, limits } = config.functions[0]!.resources;
   const small = {
     // Half of the function's request: 200 of them must find room on two cores.
     cpu: { request: formatCpu(requests.cpu / 2), limit: formatCpu(limits.cpu) },
     memory: { request: "16Mi", limit: "64Mi" },
+    drained: true,
   };
+  const large = { cpu: { request: "500m", limit: "500m" }, memory: { request: "256M", limit: "256M" }, drained: true };
+  const compiled = { image: images.compiled.reference, runtimeClassName: "wasmedge" };
   const native = { image: images.native.reference, runtimeClassName: undefined };
-  return [
-    { name: "wasm", image: images.compiled.reference, runtimeClassName: "wasmedge", ...small },
-    { name: "lean", ...native, ...small },
-    {
-      name: "reference",
-      ...native,
-      cpu: { request: "500m", limit: "500m" },
-      memory: { request: "256M", limit: "256M" },
-    },
-  ];
+  return {
+    wasm: { name: "wasm", ...compiled, ...small },
+    lean: { name: "lean", ...native, ...small },
+    reference: { name: "reference", ...native, ...large },
+    undrained: { name: "undrained", ...compiled, ...small, drained: false },
+  };
 }
 
 async function engineLoad({ images, options, progress }: RealBench): Promise<Measurement[]> {
@@ -75,14 +76,12 @@ async function engineLoad({ images, options, progress }: RealBench): Promise<Mea
 async function starts(bench: RealBench, wasm: Contestant, lean: Contestant): Promise<Measurement[]> {
   const { kubectl, progress, signal } = bench;
   const task = progress.task("starts", "");
-  const out = new Map(
-    [wasm, lean].map((each) => [each.name, { one: [] as number[], many: [] as number[], end: [] as number[] }]),
-  );
+  const out = new Map([wasm, lean].map((each) => [each.name, { many: [] as number[], end: [] as number[] }]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const contestant of round % 2 === 0 ? [wasm, lean] : [lean, wasm]) {
       task.update(`round ${round + 1} of ${ROUNDS}: ${contestant.name}`);
       const samples = out.get(contestant.name)!;
-      samples.one.push(await scaleTo(kubectl, contestant, 1, signal));
+      await scaleTo(kubectl, contestant, 1, signal);
       samples.many.push(await scaleTo(kubectl, contestant, 1 + START_PODS, signal));
       samples.end.push(await scaleTo(kubectl, contestant, 0, signal));
       progress.note(
@@ -94,7 +93,6 @@ async function starts(bench: RealBench, wasm: Contestant, lean: Contestant): Pro
   const [a, b] = [out.get(wasm.name)!, out.get(lean.name)!];
   const rate = (samples: number[]) => samples.map((each) => START_PODS / each);
   return [
-    compared("created to ready, one pod / lean container", a.one, b.one, "s", { ratio: 1 }),
     compared(`1 to ${START_PODS + 1} ready / lean container`, a.many, b.many, "s", { ratio: 1 }),
     compared("pods started / lean container", rate(a.many), rate(b.many), "1/s", { ratioAtLeast: 1 }),
     compared(`${START_PODS + 1} to 0 / lean container`, a.end, b.end, "s", { ratio: 1 }),
@@ -170,6 +168,6 @@ async function requests(
     compared("P99.9 at 100m / lean container", [a.full.p999], [b.full.p999], "ms", { value: 50 }),
     compared(`P50 at ${planned}/s / lean container`, [a.usual.p50], [b.usual.p50], "ms"),
     compared(`P99 at ${planned}/s / lean container`, [a.usual.p99], [b.usual.p99], "ms", { value: 20 }),
-    alone("CPU per request at the limit", 100 / a.full.requestsPerSecond, "ms"),
+    alone("CPU of 1,000 requests at the limit", 100_000 / a.full.requestsPerSecond, "ms"),
   ];
 }

@@ -13,6 +13,8 @@ export interface Contestant {
   readonly runtimeClassName: string | undefined;
   readonly cpu: { readonly request: string; readonly limit: string };
   readonly memory: { readonly request: string; readonly limit: string };
+  /** Whether its end begins with a call of its drain path. */
+  readonly drained: boolean;
 }
 
 interface PodList {
@@ -48,8 +50,8 @@ export async function createContestants(
   ]);
 }
 
-/** As the platform deploys functions: restricted, probed, drained by a call. */
-function deployment({ name, image, runtimeClassName, cpu, memory }: Contestant): object {
+/** As the platform deploys functions: restricted, probed, and, but for one that shows why, drained by a call. */
+function deployment({ name, image, runtimeClassName, cpu, memory, drained }: Contestant): object {
   const labels = { app: name };
   const probe = (path: string) => ({ httpGet: { path, port: 8080 } });
   return {
@@ -65,7 +67,7 @@ function deployment({ name, image, runtimeClassName, cpu, memory }: Contestant):
           ...(runtimeClassName !== undefined && { runtimeClassName }),
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          terminationGracePeriodSeconds: 30,
+          terminationGracePeriodSeconds: 10,
           securityContext: RESTRICTED_POD,
           containers: [
             {
@@ -73,7 +75,7 @@ function deployment({ name, image, runtimeClassName, cpu, memory }: Contestant):
               image,
               startupProbe: { ...probe("/healthz"), periodSeconds: 1, failureThreshold: 60 },
               readinessProbe: { ...probe("/readyz"), periodSeconds: 3 },
-              lifecycle: { preStop: { httpGet: { path: "/drain", port: 8081 } } },
+              ...(drained && { lifecycle: { preStop: { httpGet: { path: "/drain", port: 8081 } } } }),
               resources: {
                 requests: { cpu: cpu.request, memory: memory.request },
                 limits: { cpu: cpu.limit, memory: memory.limit },
