@@ -6,6 +6,7 @@ interface PodObject {
   readonly status: {
     readonly reason?: string;
     readonly message?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
     readonly containerStatuses?: readonly {
       readonly ready: boolean;
       readonly restartCount: number;
@@ -49,19 +50,28 @@ async function describeFunction(kubectl: Kubectl, name: string, namespace: strin
   return [`pod ${namespace}/${pod}: ${stateOf(newest)}`, ...log.map((line) => `  its log: ${line}`)];
 }
 
-/** What a shell says of a process that was ended by SIGKILL; the WasmEdge shim gives no better reason. */
-const KILLED: Readonly<Record<number, string>> = { 137: "killed: if by nobody, for memory above its limit" };
+/** What a shell says of a process that was ended by SIGKILL; the WasmEdge shim gives no better reason than `Error`. */
+const KILLED = 137;
+
+function reasonOf({ exitCode, reason = "" }: NonNullable<ContainerState["terminated"]>): string {
+  if (exitCode === KILLED && (reason === "" || reason === "Error")) {
+    return "killed: if by nobody, for memory above its limit";
+  }
+  return reason || "no reason given";
+}
 
 function stateOf({ status }: PodObject): string {
   const [container] = status.containerStatuses ?? [];
   const waiting = container?.state?.waiting;
   const ended = container?.state?.terminated ?? container?.lastState?.terminated;
+  const unscheduled = status.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   const parts = [
     waiting?.reason,
-    ended && `ended with code ${ended.exitCode} (${KILLED[ended.exitCode] ?? ended.reason ?? "no reason given"})`,
+    ended && `ended with code ${ended.exitCode} (${reasonOf(ended)})`,
     ended === undefined ? waiting?.message : undefined,
     status.reason,
     status.message,
+    unscheduled && `no node takes it: ${unscheduled.message ?? "no reason given"}`,
   ];
   return parts.filter((part) => part !== undefined && part !== "").join(", ") || "is not ready";
 }

@@ -83,7 +83,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
     async check() {
       assertOneAgent(plan.topology.agents);
       // What runs already has passed, and holds the very routes that would be in its way.
-      if (runningMachine(folder) === undefined) await assertMachine(config, link, paths.home);
+      if (runningMachine(folder) === undefined) await assertMachine(config, link, paths);
     },
     async prepare() {
       await makeParts();

@@ -15,7 +15,7 @@ export interface Link {
 
 /**
  * The link of the node whose folder this is. Its addresses are of 198.18.0.0/15, which RFC 2544 sets apart for
- * benchmarks, so that no real network has them; which of its 32,768 pairs follows from the folder.
+ * benchmarks, so that hardly any network in use has them; which of its 32,768 pairs follows from the folder.
  */
 export function planLink(folder: string, routes: readonly string[]): Link {
   const digest = createHash("sha256").update(folder).digest();

@@ -8,6 +8,7 @@ import { overlaps, parseCidr } from "../../infra/addresses";
 import { runChild } from "../tools/child";
 import { isProgram } from "../tools/on-path";
 import { cgroupMounts, missingControllers } from "./cgroups";
+import type { Paths } from "../paths";
 import type { Link } from "./network";
 
 /** What of the machine the node is made with, and the Debian package that has it. */
@@ -48,8 +49,8 @@ export interface MachineFacts {
  *
  * @throws ProblemsError naming each thing that is missing
  */
-export async function assertMachine(config: StackConfig, link: Link, folder: string): Promise<void> {
-  const problems = machineProblems(await machineFacts(folder), config, link);
+export async function assertMachine(config: StackConfig, link: Link, paths: Paths): Promise<void> {
+  const problems = machineProblems(await machineFacts(paths), config, link);
   if (problems.length > 0) throw new ProblemsError("A real node cannot run on this machine", problems);
 }
 
@@ -156,7 +157,7 @@ function inside(route: string, cidr: string): boolean {
   return "ok" in a && "ok" in b && overlaps(a.ok, b.ok) && a.ok.prefix >= b.ok.prefix;
 }
 
-async function machineFacts(folder: string): Promise<MachineFacts> {
+async function machineFacts({ home, cache }: Paths): Promise<MachineFacts> {
   const { platform } = process;
   const uid = process.getuid?.();
   const usable = platform === "linux" && uid === 0;
@@ -168,11 +169,12 @@ async function machineFacts(folder: string): Promise<MachineFacts> {
     missingPrograms,
     hasKeyring: existsSync(KEYRING),
     missingControllers: usable ? missingControllers(cgroupMounts()) : [],
-    missingFeatures: triable ? await missingFeatures(folder) : [],
+    missingFeatures: triable ? await missingFeatures(home) : [],
     routes: triable ? await routes() : [],
     cpus: availableParallelism(),
     memory: totalmem(),
-    freeDisk: freeDisk(folder),
+    // The root file systems lie in the cache, what pods write in the home; the two need not be on one disk.
+    freeDisk: Math.min(freeDisk(home), freeDisk(cache)),
   };
 }
 

@@ -1,5 +1,3 @@
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { parseConfig, type StackConfig } from "../../../infra/config";
 import { planStack } from "../../../infra/plan";
 import { kubectlFor, type Kubectl } from "../../../local/control-plane/kubectl";
@@ -10,10 +8,10 @@ import { nodePlaces, realNode } from "../../../local/node/cluster";
 import { runningMachine, type Machine } from "../../../local/node/machine";
 import { pushImages } from "../../../local/node/node";
 import { ensureRootFs } from "../../../local/node/root-fs";
-import { projectPaths } from "../../../local/paths";
 import type { Progress } from "../../../local/progress";
 import { ensureTools } from "../../../local/tools/resolve";
 import type { ToolsOptions } from "../../../local/tools/session";
+import { inBenchHome } from "../home";
 
 /** A real node of the bench's own, with both builds of the function in its registry. */
 export interface RealBench {
@@ -32,53 +30,39 @@ export interface RealBench {
 const MOST_PODS = 250;
 
 export async function withRealNode<T>(
-  { root, progress, signal }: { root: string; progress: Progress; signal: AbortSignal },
+  args: { root: string; progress: Progress; signal: AbortSignal },
   work: (bench: RealBench) => Promise<T>,
 ): Promise<T> {
-  const user = projectPaths(root);
-  const paths = projectPaths(root, process.env, join(user.home, "bench"));
-  const options: ToolsOptions = { paths, progress, signal };
-  const config = benchConfig(root);
-  const cluster = realNode({ paths, config, plan: planStack(config), progress, signal });
-  await cluster.check();
-  await ensureTools(cluster.tools, options);
-  await cluster.prepare();
-  const images = {
-    compiled: await buildFunction("checkout", options, "compiled"),
-    portable: await buildFunction("checkout", options, "portable"),
-    native: await buildFunction("checkout", options, "native"),
-  };
-  const testRoot = await ensureRootFs("test", options);
-  const { folder, cgroup } = nodePlaces(paths);
-  const task = progress.task("node", "starting");
-  // What a bench that was killed has left.
-  await cluster.stop();
-  try {
-    await cluster.start((step) => task.update(step));
-    const machine = runningMachine(folder);
-    if (!machine) throw new Error("the node does not run");
-    const native = { ...images.native, reference: `functions.local/checkout-native@${images.native.digest}` };
-    await pushImages(machine, folder, [images.compiled, native]);
-    task.done("ready");
-    const kubectl = kubectlFor(paths);
-    return await work({
-      kubectl,
-      machine,
-      cgroup,
-      testRoot,
-      config,
-      images: { ...images, native },
-      options,
-      progress,
-      signal,
-    });
-  } catch (error) {
-    task.fail("failed");
-    throw error;
-  } finally {
-    await cluster.stop();
-    rmSync(paths.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  }
+  const { root, progress, signal } = args;
+  return inBenchHome(args, async (paths) => {
+    const options: ToolsOptions = { paths, progress, signal };
+    const config = benchConfig(root);
+    const cluster = realNode({ paths, config, plan: planStack(config), progress, signal });
+    await cluster.check();
+    await ensureTools(cluster.tools, options);
+    await cluster.prepare();
+    const images = {
+      compiled: await buildFunction("checkout", options, "compiled"),
+      portable: await buildFunction("checkout", options, "portable"),
+      native: await buildFunction("checkout", options, "native"),
+    };
+    const testRoot = await ensureRootFs("test", options);
+    const task = progress.task("node", "starting");
+    try {
+      await cluster.start((step) => task.update(step));
+      const { folder, cgroup } = nodePlaces(paths);
+      const machine = runningMachine(folder);
+      if (!machine) throw new Error("the node does not run");
+      const native = { ...images.native, reference: `functions.local/checkout-native@${images.native.digest}` };
+      await pushImages(machine, folder, [images.compiled, native]);
+      task.done("ready");
+      const own = { kubectl: kubectlFor(paths), machine, cgroup, testRoot, config, images: { ...images, native } };
+      return await work({ ...own, options, progress, signal });
+    } catch (error) {
+      task.fail("failed");
+      throw error;
+    }
+  });
 }
 
 /** That of the stack `real`, with room for more pods. */

@@ -66,6 +66,23 @@ describe("a function that is not ready", () => {
       "pod shop/new: ended with code 137 (killed: if by nobody, for memory above its limit)",
     ]);
   });
+
+  it("is said to have run out of memory where the runtime knows that it did", async () => {
+    const state = { terminated: { reason: "OOMKilled", exitCode: 137 } };
+    const kubectl = cluster([pod("new", "2026-01-01T00:00:00Z", { ready: false, restartCount: 0, state })]);
+    expect(await describeUnready(kubectl, CONFIG)).toEqual(["pod shop/new: ended with code 137 (OOMKilled)"]);
+  });
+
+  it("is described by why no node takes it", async () => {
+    const message = "0/1 nodes are available: 1 Insufficient memory.";
+    const unscheduled = {
+      metadata: { name: "new", creationTimestamp: "2026-01-01T00:00:00Z" },
+      status: { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] },
+    };
+    expect(await describeUnready(cluster([unscheduled]), CONFIG)).toEqual([
+      `pod shop/new: no node takes it: ${message}`,
+    ]);
+  });
 });
 
 describe("nothing is said", () => {
