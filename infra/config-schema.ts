@@ -109,7 +109,7 @@ const baseline = (defaults: { cpu: string; memory: string; utilization: string }
 const cost = section({
   /** The container platform of the reference. */
   baseline: baseline({ cpu: "500m", memory: "256M", utilization: "20%" }).prefault({}),
-  /** A lean native container, at the same CPU settings: 12–15 MB per pod were measured for one in Go, 5.7–7.2 for the sample function's source. */
+  /** A lean native container, at the same CPU settings: 12–15 MB per pod were measured for one in Go, 5.7–7.3 for the sample function's source. */
   lean: baseline({ cpu: "10m", memory: "15M", utilization: "70%" }).prefault({}),
   /** Saving against `baseline` below which the plan warns. */
   minimumSaving: field.percent.prefault("80%"),

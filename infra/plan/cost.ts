@@ -86,8 +86,8 @@ function assumptions(config: StackConfig): string[] {
     `Functions run at the CPU target of their request (${config.functions.map((fn) => `${fn.name} ${formatPercent(fn.scaling.cpuTarget)} of ${formatCpu(fn.resources.requests.cpu)}`).join(", ")}), within min and max; each pod is counted with the runtime's overhead of ${formatBytes(config.runtime.overhead.memory)}.`,
     `Scaled by request rate instead they would be ${formatCount(byRate)} replicas, and cost that much more.`,
     `Reference containers have ${formatCpu(baseline.cpu)} and ${formatBytes(baseline.memory)} each and use ${formatPercent(baseline.utilization)} of their CPU (config cost.baseline, from the reference).`,
-    `Lean containers have ${formatCpu(lean.cpu)} and ${formatBytes(lean.memory)} each and use ${formatPercent(lean.utilization)} of their CPU (config cost.lean; 12–15 MB were measured for one in Go, 5.7–7.2 MB for the sample function built natively).`,
-    "CPU per request is taken as equal on all sides: that of containers was not measured, and native code may well need less.",
+    `Lean containers have ${formatCpu(lean.cpu)} and ${formatBytes(lean.memory)} each and use ${formatPercent(lean.utilization)} of their CPU (config cost.lean; 12–15 MB were measured for one in Go, 5.7–7.3 MB for the sample function built natively).`,
+    "CPU per request is taken as equal on all sides; for the lightest request 13.6 µs were measured, and 8.3 µs for the same source as a native program, so containers may need 5 µs less of each.",
     "Hosts have the agents' shape less what is reserved; surge, leaving pods, system pods and the spare agent are on no side.",
     "At face value 20 % against 90 % utilization saves 77.8 % of CPU, and against an autoscaler's 70 % 71.4 %.",
   ];

@@ -115,7 +115,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
       onStep("waiting for the node");
       await connectPods(plane.kubectl, folder, NODE_NAME);
       await waitForNode(plane.kubectl);
-      onStep("one real node is ready");
+      onStep("one real node is ready; its shim was built here, of runwasi's library and WasmEdge 0.14.1");
     },
     async stop() {
       await stopNode(folder, cgroup);
@@ -160,9 +160,16 @@ function assertOneAgent(agents: number): void {
 
 /** Its pods as well: an `up` that comes too early would only wait for them at another place. */
 async function waitForNode(kubectl: Kubectl): Promise<void> {
-  await kubectl(["wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=60s"], { timeout: 70_000 });
   const deployments = ["deployment/coredns", "deployment/metrics-server"];
-  await kubectl(["-n", "kube-system", "wait", "--for=condition=Available", ...deployments, "--timeout=90s"], {
-    timeout: 100_000,
-  });
+  try {
+    await kubectl(["wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=60s"], { timeout: 70_000 });
+    await kubectl(["-n", "kube-system", "wait", "--for=condition=Available", ...deployments, "--timeout=90s"], {
+      timeout: 100_000,
+    });
+  } catch (error) {
+    // That it took too long does not say why.
+    const pods = await kubectl(["-n", "kube-system", "get", "pods"]).catch(() => "");
+    if (error instanceof Error) error.message += `\n${pods.trim()}`;
+    throw error;
+  }
 }
