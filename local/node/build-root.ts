@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { runChild, type ChildResult } from "../tools/child";
 import type { ToolsOptions } from "../tools/session";
-import { DEBIAN_MIRROR, ensureRootFs, MIRROR_VARIABLE } from "./root-fs";
+import { ensureRootFs } from "./root-fs";
 
 export interface BuildStep {
   /** Mounted read-only at /source. */
@@ -41,7 +41,6 @@ export async function buildInside(step: BuildStep, options: ToolsOptions): Promi
       ...{ PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/work", LC_ALL: "C.UTF-8" },
       CARGO_HOME: "/work/cargo",
       CARGO_TARGET_DIR: "/work/target",
-      DEBIAN_MIRROR: env[MIRROR_VARIABLE] || DEBIAN_MIRROR,
     },
     signal: options.signal,
     onLine: step.onLine,

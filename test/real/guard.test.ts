@@ -93,8 +93,10 @@ describe.skipIf(CANNOT_RUN)("a function on a real node", () => {
     expect(await gateway("wget", "-T", "3", "-qO-", url)).toContain("ready");
     await expect(stranger("wget", "-T", "3", "-qO-", url)).rejects.toThrow(/timed out|refused/);
     await expect(impostor("wget", "-T", "3", "-qO-", url)).rejects.toThrow(/timed out|refused/);
-    // Draining is the kubelet's business alone.
+    // Draining is the business of the node's kubelet alone, which is answered at that port.
     const ip = (await readyPods())[0]?.status.podIP ?? "";
+    const status = ["-s", "-o", "/dev/null", "-w", "%{http_code}"];
+    expect(await stack.inNetwork("curl", ...status, `http://${ip}:8081/elsewhere`)).toBe("404");
     await expect(gateway("wget", "-T", "3", "-qO-", `http://${ip}:8081/drain`)).rejects.toThrow(/timed out|refused/);
   });
 

@@ -157,7 +157,10 @@ export class RealStack extends LocalStack {
   /** Ends the stack as a user does, then whatever a failed test left. */
   async end(): Promise<void> {
     for (const load of this.loads) load.kill("SIGKILL");
-    await this.run("down", "real");
-    this.dispose();
+    try {
+      await this.ok("down", "real");
+    } finally {
+      this.dispose();
+    }
   }
 }

@@ -100,7 +100,6 @@ describe("a build inside", () => {
       LC_ALL: "C.UTF-8",
       CARGO_HOME: "/work/cargo",
       CARGO_TARGET_DIR: "/work/target",
-      DEBIAN_MIRROR: "http://deb.debian.org/debian",
       https_proxy: "http://proxy.invalid:3128",
       NO_PROXY: "localhost",
       SSL_CERT_FILE: "/etc/ssl/certs/company.pem",
@@ -112,11 +111,6 @@ describe("a build inside", () => {
 
   it("does not get the token by which crates are published: dependencies run scripts of theirs", async () => {
     expect(await envOf({ CARGO_REGISTRY_TOKEN: "secret" })).not.toHaveProperty("CARGO_REGISTRY_TOKEN");
-  });
-
-  it("looks for sources at the mirror that is set", async () => {
-    const mirror = "https://mirror.example.com/debian";
-    expect(await envOf({ WASM_FUNCTIONS_DEBIAN_MIRROR: mirror })).toMatchObject({ DEBIAN_MIRROR: mirror });
   });
 });
 
