@@ -39,7 +39,7 @@ describe("the cost comparison", () => {
     expect(lean).toMatchObject({ name: "lean containers", replicas: 2858, savedCpu: 0, savedHosts: 0 });
     expect(lean?.requested.memory).toBe(2858 * 15_000_000);
     expect(assumptions.join(" ")).toContain(
-      "CPU per request is taken as equal on all sides: that of containers was not measured",
+      "CPU per request is taken as equal on all sides; for the lightest request 13.6 µs were measured, and 8.3 µs",
     );
   });
 
