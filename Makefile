@@ -9,7 +9,7 @@ NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status function tools test check unit engine real bench
+.PHONY: help up preview refresh down status function tools test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## /\1: /p' Makefile
@@ -24,7 +24,7 @@ tools: node_modules ## find, download or build the programs that the local comma
 	@$(NODE) local/tools/main.ts $(TOOLS)
 
 test: node_modules ## everything, fast suites first
-	@test/run.sh check unit tools engine real
+	@test/run.sh check unit tools engine real hosts
 
 check: node_modules ## format, lint and types
 	@npx prettier --check --log-level warn . && npx eslint . && npx tsc -p .
@@ -32,10 +32,14 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
+engine: TOOLS = local hosts
 engine: tools ## tests on the real engine and a real control plane
 	@$(VITEST)
 
 real: node_modules ## tests on a real node, as root on Linux: functions run (skipped aloud elsewhere)
+	@$(VITEST)
+
+hosts: node_modules ## tests on hosts that they boot, as root on Linux: K3s is installed (skipped aloud elsewhere)
 	@$(VITEST)
 
 bench: node_modules ## measures, prints a table, writes .local/bench.json (STACK=real: a real node, as root)

@@ -1,6 +1,9 @@
 /** The K3s release of the reference workload; the embedded control plane runs the same Kubernetes. */
 export const DEFAULT_K3S_VERSION = "v1.30.4+k3s1";
 
+/** The release of runwasi's shim that has WasmEdge 0.14.1 in it. */
+export const DEFAULT_SHIM_VERSION = "v0.6.0";
+
 /** A minor version of K3s that the program knows how to set up. */
 export interface K3sRelease {
   readonly minor: string;
@@ -31,11 +34,14 @@ export function k3sMinor(version: string): string {
 
 /**
  * What `local/tools` finds, downloads or builds; the programs of Kubernetes itself share one version. K3s v1.30.4 brings
- * CoreDNS 1.10.1; 1.11.4 is the one that builds from its module.
+ * CoreDNS 1.10.1; 1.11.4 is the one that builds from its module. Pulumi's random provider 4.21.1 is made of HashiCorp's
+ * 3.9.0, which its module here pins.
  */
 export const TOOL_VERSIONS = {
   pulumi: "3.259.0",
   "pulumi-resource-kubernetes": "4.25.0",
+  "pulumi-resource-command": "1.2.1",
+  "pulumi-resource-random": "4.21.1",
   kubernetes: "1.30.4",
   etcd: "3.6.16",
   kwok: "0.8.0",
@@ -81,9 +87,10 @@ const v = TOOL_VERSIONS;
 
 /**
  * kwok publishes bare binaries without a list of sums, metrics-server images and manifests only, and kube-router archives
- * without a list of sums, of a program that does not know its version: these are built.
- * The name of the Kubernetes provider's list is what its release tool makes by default; were it another, the download
- * would be refused and the provider built.
+ * without a list of sums, of a program that does not know its version; the sums of Pulumi's random provider are SHA-1:
+ * these are built.
+ * The names of the Kubernetes and the command provider's lists are what their release tool makes by default; were one
+ * another, or of another sum, the download would be refused and the provider built.
  */
 export const TOOL_RELEASES = {
   pulumi: {
@@ -95,15 +102,8 @@ export const TOOL_RELEASES = {
     },
     member: () => "pulumi/pulumi",
   },
-  "pulumi-resource-kubernetes": {
-    host: "github",
-    path: (arch) => `${providerRelease()}/pulumi-resource-kubernetes-v${providerVersion()}-linux-${arch}.tar.gz`,
-    checksums: {
-      host: "github",
-      path: () => `${providerRelease()}/pulumi-kubernetes_${providerVersion()}_checksums.txt`,
-    },
-    member: () => "pulumi-resource-kubernetes",
-  },
+  "pulumi-resource-kubernetes": pluginRelease("kubernetes"),
+  "pulumi-resource-command": pluginRelease("command"),
   "kube-apiserver": kubernetesRelease("kube-apiserver"),
   "kube-controller-manager": kubernetesRelease("kube-controller-manager"),
   "kube-scheduler": kubernetesRelease("kube-scheduler"),
@@ -124,12 +124,16 @@ export const TOOL_RELEASES = {
   },
 } as const satisfies Record<string, ToolRelease>;
 
-function providerVersion(): string {
-  return v["pulumi-resource-kubernetes"];
-}
-
-function providerRelease(): string {
-  return `/pulumi/pulumi-kubernetes/releases/download/v${providerVersion()}`;
+function pluginRelease(name: "kubernetes" | "command"): ToolRelease {
+  const plugin = `pulumi-resource-${name}` as const;
+  const version = v[plugin];
+  const folder = `/pulumi/pulumi-${name}/releases/download/v${version}`;
+  return {
+    host: "github",
+    path: (arch) => `${folder}/${plugin}-v${version}-linux-${arch}.tar.gz`,
+    checksums: { host: "github", path: () => `${folder}/pulumi-${name}_${version}_checksums.txt` },
+    member: () => plugin,
+  };
 }
 
 function corednsRelease(arch: Arch): string {

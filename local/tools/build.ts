@@ -97,8 +97,9 @@ function goEnvironment({ env, os, arch }: BuildContext, temporary: string): Node
   };
 }
 
+/** Not the tests: a build does not depend on them. */
 function sourceFiles(module: string): string[] {
-  const isSource = (file: string) => file === "go.mod" || file === "go.sum" || file.endsWith(".go");
+  const isSource = (file: string) => /^go\.(?:mod|sum)$|(?<!_test)\.go$/.test(file);
   return fs.readdirSync(module).filter(isSource).sort();
 }
 

@@ -17,12 +17,14 @@ export const TOOL_GROUPS = {
   ],
   /** A real node beside them: what K3s has built in, or brings as an image. */
   node: ["kubelet", "kube-proxy", "kube-router", "coredns"],
+  /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
+  hosts: ["pulumi-resource-command", "pulumi-resource-random"],
 } as const;
 
 export type ToolGroup = keyof typeof TOOL_GROUPS;
 
 /** Every tool, in the order in which they are made ready. */
-export const TOOL_NAMES = [...TOOL_GROUPS.local, ...TOOL_GROUPS.node] as const;
+export const TOOL_NAMES = [...TOOL_GROUPS.local, ...TOOL_GROUPS.node, ...TOOL_GROUPS.hosts] as const;
 
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -58,6 +60,8 @@ export interface Build {
   readonly optimized: boolean;
   /** Files of a dependency that the main package embeds, copied beside it. */
   readonly embed?: { readonly module: string; readonly folder: string; readonly files: readonly string[] };
+  /** Of a program of ours that takes another one's place: what is said where it is used. */
+  readonly standIn?: string;
 }
 
 const versions = TOOL_VERSIONS;
@@ -93,6 +97,18 @@ function kubernetesTool(name: KubernetesProgram, build: Build): Tool {
     accepts: exactly(versions.kubernetes),
     release: TOOL_RELEASES[name],
     build,
+  };
+}
+
+/** A Pulumi plugin with a main package of ours. No probe: a plugin tells its version over its own protocol only. */
+function pluginTool(name: "pulumi-resource-command" | "pulumi-resource-random", more: Partial<Build>): Tool {
+  const version = versions[name];
+  const set = { "main.version": version };
+  return {
+    name,
+    version,
+    accepts: exactly(version),
+    build: { name, module: name, package: ".", version, set, optimized: false, ...more },
   };
 }
 
@@ -225,6 +241,13 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       optimized: false,
     },
   },
+  "pulumi-resource-command": {
+    ...pluginTool("pulumi-resource-command", {
+      standIn: "a stand-in of this project's, over this machine's OpenSSH, in the place of Pulumi's own plugin",
+    }),
+    release: TOOL_RELEASES["pulumi-resource-command"],
+  },
+  "pulumi-resource-random": pluginTool("pulumi-resource-random", {}),
 };
 
 function exactly(version: string): Tool["accepts"] {

@@ -9,7 +9,7 @@ import { TOOL_NAMES, TOOLS, type Tool, type ToolName } from "./catalog";
 import { explain, toolsError, Unavailable } from "./failures";
 import { makeTool } from "./make";
 import { findOnPath } from "./on-path";
-import { createSession, findCached, type Session, type ToolsOptions } from "./session";
+import { createSession, downloadEntry, findCached, type Session, type ToolsOptions } from "./session";
 
 export type { ToolsOptions } from "./session";
 
@@ -133,6 +133,7 @@ async function timed(
   const located = await locate();
   if (!located) return undefined;
   const { version, source } = located;
+  sayStandIn(session, tool, located);
   return {
     name: tool.name,
     path: link(session.paths.bin, tool.name, located.file),
@@ -140,6 +141,14 @@ async function timed(
     source,
     seconds: (Date.now() - started) / 1000,
   };
+}
+
+/** A program of ours must not pass for the one whose name it has. */
+function sayStandIn(session: Session, tool: Tool, { file, version }: Located): void {
+  const { standIn } = tool.build;
+  const official = downloadEntry(session, tool);
+  if (standIn === undefined || (official !== undefined && file.startsWith(official + path.sep))) return;
+  session.progress.note(`${tool.name} ${version}: ${standIn}`);
 }
 
 /** Points the tool's link to a program; replaced in one step, since other runs may start the tool just now. */

@@ -81,6 +81,7 @@ function writeModules(sources: string): void {
     fs.writeFileSync(path.join(module, "go.mod"), `module ${name}.invalid\n`);
     fs.writeFileSync(path.join(module, "go.sum"), "");
     fs.writeFileSync(path.join(module, "main.go"), "package main\n");
+    fs.writeFileSync(path.join(module, "main_test.go"), "package main\n");
     fs.writeFileSync(path.join(module, "README"), "not a source of the build\n");
   }
 }

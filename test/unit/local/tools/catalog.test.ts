@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_K3S_VERSION, MINIMUM_GO, MINIMUM_PULUMI, TOOL_VERSIONS } from "../../../../infra/versions";
-import { isOlder, TOOL_NAMES, TOOLS } from "../../../../local/tools/catalog";
+import { isOlder, TOOL_GROUPS, TOOL_NAMES, TOOLS } from "../../../../local/tools/catalog";
 
 const ROOT = path.resolve(__dirname, "../../../..");
 const read = (...parts: string[]) => fs.readFileSync(path.join(ROOT, ...parts), "utf8");
@@ -14,8 +14,18 @@ describe("the versions of the tools", () => {
     expect(DEFAULT_K3S_VERSION).toMatch(new RegExp(`^v${TOOL_VERSIONS.kubernetes}\\+`));
   });
 
-  it("pair the Kubernetes provider with its SDK", () => {
-    expect(TOOL_VERSIONS["pulumi-resource-kubernetes"]).toBe(dependencies["@pulumi/kubernetes"]);
+  it.each([
+    ["pulumi-resource-kubernetes", "@pulumi/kubernetes"],
+    ["pulumi-resource-command", "@pulumi/command"],
+    ["pulumi-resource-random", "@pulumi/random"],
+  ] as const)("pair %s with its SDK", (plugin, sdk) => {
+    expect(TOOL_VERSIONS[plugin]).toBe(dependencies[sdk]);
+  });
+
+  it("are told to the plugins that do not know them by themselves", () => {
+    for (const plugin of TOOL_GROUPS.hosts) {
+      expect(TOOLS[plugin].build.set).toEqual({ "main.version": TOOL_VERSIONS[plugin] });
+    }
   });
 
   it("accept a pulumi on PATH from the SDK's own release on", () => {
@@ -41,6 +51,28 @@ describe("the versions of the tools", () => {
       expect(isOlder(MINIMUM_GO, needed)).toBe(false);
     }
   });
+});
+
+describe("the releases of Pulumi's plugins", () => {
+  it.each([
+    ["kubernetes", "4.25.0"],
+    ["command", "1.2.1"],
+  ] as const)("are those of %s's repository, with its list of sums", (name, version) => {
+    const release = TOOLS[`pulumi-resource-${name}`].release;
+    const folder = `/pulumi/pulumi-${name}/releases/download/v${version}`;
+    expect(release?.path("arm64")).toBe(`${folder}/pulumi-resource-${name}-v${version}-linux-arm64.tar.gz`);
+    expect(release?.checksums?.path("arm64")).toBe(`${folder}/pulumi-${name}_${version}_checksums.txt`);
+    expect(release?.member?.("arm64")).toBe(`pulumi-resource-${name}`);
+  });
+
+  it("are not downloaded where the list has no SHA-256", () => {
+    expect(TOOLS["pulumi-resource-random"].release).toBeUndefined();
+  });
+});
+
+it("only the command plugin is a stand-in, and not taken from PATH, where it cannot be told from another", () => {
+  expect(TOOL_NAMES.filter((name) => TOOLS[name].build.standIn !== undefined)).toEqual(["pulumi-resource-command"]);
+  expect(TOOLS["pulumi-resource-command"].probe).toBeUndefined();
 });
 
 describe("what is accepted on PATH", () => {

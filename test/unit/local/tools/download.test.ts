@@ -74,6 +74,38 @@ describe.runIf(process.platform === "linux")("a download", () => {
     expect(fs.readdirSync(path.dirname(target)).sort()).toEqual(["README", "etcd"]);
   });
 
+  describe("of a plugin that has a stand-in", () => {
+    const plugin = "pulumi-resource-command";
+    const release = TOOL_RELEASES[plugin];
+    const archive = () => {
+      fs.writeFileSync(path.join(shop.folder, plugin), program("official"), { mode: 0o755 });
+      return execFileSync("tar", ["-cz", "-C", shop.folder, plugin]);
+    };
+    const publishArchive = (content: Buffer, digest: string) =>
+      publish({
+        [release.path(ARCH)]: content,
+        [release.checksums?.path(ARCH) ?? ""]: `${digest}  ${path.basename(release.path(ARCH))}\n`,
+      });
+
+    it("takes the stand-in's place, and nothing is said of one", async () => {
+      const content = archive();
+      const { urls } = await publishArchive(content, sum(content));
+      expect((await prepareTools([plugin], shop.options({ hosts: urls })))[0]?.source).toBe("download");
+      expect((await prepareTools([plugin], shop.options()))[0]?.source).toBe("cache");
+      expect(shop.told()).not.toContain("stand-in");
+      expect(shop.builds()).toEqual([]);
+    });
+
+    it("leaves it to the stand-in where the publisher's sums are SHA-1, and says so", async () => {
+      const content = archive();
+      const { urls } = await publishArchive(content, createHash("sha1").update(content).digest("hex"));
+      expect((await prepareTools([plugin], shop.options({ hosts: urls })))[0]?.source).toBe("build");
+      expect(shop.told()).toContain("has no SHA-256 for pulumi-resource-command");
+      expect(shop.told()).toContain(`${plugin} ${TOOL_VERSIONS[plugin]}: a stand-in`);
+      expect(fs.existsSync(mark())).toBe(false);
+    });
+  });
+
   it("with a wrong checksum is refused before it is run, and built instead", async () => {
     const { urls } = await publish({ [KUBECTL]: kubectl(), [`${KUBECTL}.sha256`]: sum("something else") });
     const [tool] = await prepareTools(["kubectl"], shop.options({ hosts: urls }));

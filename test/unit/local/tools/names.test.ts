@@ -7,13 +7,15 @@ describe("the tools that a command line asks for", () => {
   it("are those of the embedded default where it names none", () => {
     expect(wantedTools([])).toEqual(TOOL_GROUPS.local);
     expect(wantedTools([])).not.toContain("kubelet");
+    expect(wantedTools([])).not.toContain("pulumi-resource-command");
   });
 
   it("are named by tool and by group, each made ready once", () => {
     expect(wantedTools(["pulumi", "etcd"])).toEqual(["pulumi", "etcd"]);
     expect(wantedTools(["node"])).toEqual(["kubelet", "kube-proxy", "kube-router", "coredns"]);
     expect(wantedTools(["coredns", "node", "node"])).toEqual(["coredns", "kubelet", "kube-proxy", "kube-router"]);
-    expect([...wantedTools(["node", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
+    expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command", "pulumi-resource-random"]);
+    expect([...wantedTools(["node", "hosts", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
   });
 
   it.each([
@@ -22,7 +24,7 @@ describe("the tools that a command line asks for", () => {
     ["prometheus-server", "leave names out to get those of the group local"],
     ["constructor", "leave names out to get those of the group local"],
   ])("are refused when one is unknown: %s", (name, hint) => {
-    const known = `known are the groups local, node and the tools ${TOOL_NAMES.join(", ")}`;
+    const known = `known are the groups local, node, hosts and the tools ${TOOL_NAMES.join(", ")}`;
     expect(problemsOf(() => wantedTools(["etcd", name]))).toEqual([`tools: ${name}: ${known}; ${hint}`]);
   });
 });

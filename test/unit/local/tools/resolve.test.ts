@@ -131,6 +131,23 @@ describe("builds", () => {
   });
 });
 
+describe("a stand-in", () => {
+  it("is said aloud each time that it is made ready, also out of the cache", async () => {
+    const command = "pulumi-resource-command";
+    const said = `${command} ${TOOL_VERSIONS[command]}: a stand-in of this project's`;
+    const times = () => shop.told().split(said).length - 1;
+    expect((await prepareTools([command], shop.options()))[0]?.source).toBe("build");
+    expect(times()).toBe(1);
+    expect((await prepareTools([command], shop.options()))[0]?.source).toBe("cache");
+    expect(times()).toBe(2);
+  });
+
+  it("is not said of other programs that are built", async () => {
+    await prepareTools(["etcd", "pulumi-resource-random"], shop.options());
+    expect(shop.told()).not.toContain("stand-in");
+  });
+});
+
 describe("without Go and without network", () => {
   it("is one error that names every tool and says what to install", async () => {
     shop.remove();
