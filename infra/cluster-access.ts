@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterConfig, ExistingClusterConfig } from "./config";
+import type { ClusterConfig, ExistingClusterConfig, K3sClusterConfig } from "./config";
+import { missingHostKeys } from "./host-keys";
+import { formatProblem } from "./problems";
 
 /** How the Kubernetes provider reaches the cluster. */
 export interface ClusterAccess {
@@ -17,6 +19,10 @@ export interface ClusterAccessArgs {
   readonly cluster: ClusterConfig;
   /** The secret config key, where it is set. */
   readonly kubeconfig: pulumi.Output<string> | undefined;
+  /** The private keys that are set, by name. */
+  readonly sshKeys: Readonly<Record<string, unknown>>;
+  /** Registers the cluster that this stack makes from hosts, and gives its kubeconfig. */
+  readonly makeCluster: (cluster: K3sClusterConfig) => pulumi.Output<string>;
   /** The folder that paths in the config start from. */
   readonly projectRoot: string;
   readonly preview: boolean;
@@ -28,18 +34,18 @@ const OWN_CLUSTER = "k3s";
 /**
  * Finds the cluster's kubeconfig. A preview goes on without one: every object is then planned from the program alone.
  *
- * @throws RunError when there is none and this is no preview, before anything is registered.
+ * @throws RunError when there is none, or a key to its hosts is missing, and this is no preview: before anything is
+ *   registered.
  */
-export function clusterAccess({ cluster, kubeconfig, projectRoot, preview }: ClusterAccessArgs): ClusterAccess {
-  const identifier = cluster.kind === "existing" ? cluster.identifier : OWN_CLUSTER;
-  const context = cluster.kind === "existing" ? cluster.context : undefined;
+export function clusterAccess(args: ClusterAccessArgs): ClusterAccess {
+  const { cluster, kubeconfig, projectRoot, preview } = args;
+  if (cluster.kind === "k3s") return ownCluster(cluster, args);
+  const { identifier, context } = cluster;
   if (kubeconfig !== undefined) return { identifier, kubeconfig, context };
 
-  const file = cluster.kind === "existing" ? path.resolve(projectRoot, cluster.kubeconfig ?? "") : undefined;
-  if (file !== undefined && existsSync(file)) {
-    return { identifier, kubeconfig: pulumi.secret(readFileSync(file, "utf8")), context };
-  }
-  const missing = cluster.kind === "existing" ? missingFile(cluster, file ?? "") : MISSING_K3S;
+  const file = path.resolve(projectRoot, cluster.kubeconfig ?? "");
+  if (existsSync(file)) return { identifier, kubeconfig: pulumi.secret(readFileSync(file, "utf8")), context };
+  const missing = missingFile(cluster, file);
   if (!preview) throw new pulumi.RunError(missing);
   return {
     identifier,
@@ -49,9 +55,17 @@ export function clusterAccess({ cluster, kubeconfig, projectRoot, preview }: Clu
   };
 }
 
-const MISSING_K3S =
-  "kubeconfig: missing: K3s is not installed from hosts yet; install it on them, then set its kubeconfig with " +
-  "`pulumi config set --secret kubeconfig`";
+/** No host is asked in a preview, so that one goes on without the keys that open them. */
+function ownCluster(cluster: K3sClusterConfig, { sshKeys, makeCluster, preview }: ClusterAccessArgs): ClusterAccess {
+  const missing = missingHostKeys(cluster, sshKeys).map(formatProblem).join("\n");
+  if (missing !== "" && !preview) throw new pulumi.RunError(missing);
+  return {
+    identifier: OWN_CLUSTER,
+    kubeconfig: makeCluster(cluster),
+    context: undefined,
+    ...(missing !== "" && { warning: `${missing}. Previewed without: no host is asked` }),
+  };
+}
 
 function missingFile({ embedded }: ExistingClusterConfig, file: string): string {
   const fix =

@@ -3,7 +3,8 @@ import { overlaps } from "./addresses";
 import * as field from "./config-fields";
 import { check, duplicates, section } from "./config-fields";
 import { formatBytes, formatCpu } from "./units";
-import { DEFAULT_K3S_VERSION } from "./versions";
+import { host } from "./config-host";
+import { DEFAULT_K3S_VERSION, DEFAULT_SHIM_VERSION } from "./versions";
 
 /** What every agent has, and what of it the system keeps for itself. */
 const agentShape = section({
@@ -66,11 +67,48 @@ const clusterCommon = {
   maxPodsPerAgent: field.positiveCount.optional(),
 };
 
-const host = section({
-  name: field.dnsLabel,
-  host: z.string().min(1),
-  port: field.port.default(22),
-  user: z.string().min(1).default("root"),
+const sha256 = field.pattern(/^[0-9a-f]{64}$/, {
+  limit: "must be a SHA-256 in hexadecimal",
+  fix: "compute it with sha256sum from a file whose origin was verified",
+});
+
+/** By Go's name of the architecture, for the hosts that there are. */
+const checksums = section({ amd64: sha256.optional(), arm64: sha256.optional() });
+
+const baseUrl = field.pattern(/^https?:\/\/[^\s/]+(?:\/[^\s]*[^\s/])?$/, {
+  limit: "must be a URL without a slash at its end",
+  fix: 'for example "https://mirror.example.com/k3s"',
+});
+
+/** K3s itself, as it is downloaded to each host. */
+const k3sBinary = section({
+  /** The folder that holds one for each version, as K3s's releases are laid out. */
+  url: baseUrl.prefault("https://github.com/k3s-io/k3s/releases/download"),
+  /** Of the binaries. Default: those of the list that the release itself publishes beside them. */
+  sha256: checksums.prefault({}),
+});
+
+/** containerd's shim for WasmEdge, on every agent. */
+const shim = section({
+  version: field
+    .pattern(/^v\d+\.\d+\.\d+$/, {
+      limit: "must be a release of the shim",
+      fix: `for example "${DEFAULT_SHIM_VERSION}"`,
+    })
+    .prefault(DEFAULT_SHIM_VERSION),
+  /** The folder that holds one for each release, as runwasi's releases are laid out. */
+  url: baseUrl.prefault("https://github.com/containerd/runwasi/releases/download"),
+  /** Of the archives. None are published: without them the signature is verified, by `cosign` on the host. */
+  sha256: checksums.prefault({}),
+});
+
+/** Snapshots of etcd, kept on each server. */
+const snapshots = section({
+  schedule: field
+    .pattern(/^(?:\S+ ){4}\S+$/, { limit: "must be a cron schedule of five fields", fix: 'for example "0 */6 * * *"' })
+    .prefault("0 */6 * * *"),
+  /** How many each server keeps. */
+  retention: field.positiveCount.default(12),
 });
 
 /** A cluster that is already there, reached by a kubeconfig. */
@@ -97,6 +135,15 @@ const k3sCluster = section({
   ...clusterCommon,
   servers: z.array(host).min(1),
   agents: z.array(host).min(1),
+  /** An address in front of the servers, by which agents join and `kubectl` comes. Default: the first server's. */
+  registrationAddress: z.string().min(1).optional(),
+  /** How packets of pods go from node to node: encrypted by WireGuard, or plainly. */
+  flannelBackend: z.enum(["wireguard-native", "vxlan", "host-gw"]).default("wireguard-native"),
+  k3s: k3sBinary.prefault({}),
+  shim: shim.prefault({}),
+  snapshots: snapshots.prefault({}),
+  /** Where images of a registry are pulled from instead, by the registry's name or `*`. */
+  mirrors: z.record(z.string(), z.array(baseUrl).min(1)).default({}),
 }).superRefine(
   check((cluster) => [
     cluster.servers.length % 2 === 0 && {

@@ -133,4 +133,5 @@ export const stackSchema = section({
   kubeconfig: PRESENT.optional(),
   databaseUrls: z.record(z.string(), PRESENT).default({}),
   pullCredentials: z.record(z.string(), PRESENT).default({}),
+  sshKeys: z.record(z.string(), PRESENT).default({}),
 });

@@ -27,7 +27,7 @@ export type ControlPlaneConfig = StackConfig["controlPlane"];
 export const SECRET_PRESENT = "<secret>";
 
 /** The config keys that are secrets, each set with `pulumi config set --secret`. */
-export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials"] as const;
+export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys"] as const;
 
 /**
  * Checks a raw config (the object under the project's namespace, secrets replaced by `SECRET_PRESENT`) and
@@ -106,6 +106,14 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
       fix: both
         ? "drop either the path or the secret key kubeconfig"
         : "set its path here, or its content as secret key kubeconfig",
+    });
+  }
+  if (cluster.kind === "k3s" && config.kubeconfig !== undefined) {
+    problems.push({
+      path: "kubeconfig",
+      value: "set",
+      limit: "a cluster of hosts comes with a kubeconfig of its own",
+      fix: "drop the secret, or say cluster.kind: existing",
     });
   }
   for (const tenant of config.tenants) {

@@ -1,10 +1,12 @@
 import * as path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { K3sCluster } from "../components/cluster/k3s-cluster";
 import { WasmFunction } from "../components/functions/wasm-function";
 import { WasmRuntime } from "../components/runtime/wasm-runtime";
 import { Tenant } from "../components/tenancy/tenant";
 import { clusterAccess } from "./cluster-access";
+import type { K3sClusterConfig } from "./config";
 import { byName, functionOutputs, of, planOutputs, tenantOutputs, type StackOutputs } from "./outputs";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
@@ -21,7 +23,10 @@ export = async function program(): Promise<StackOutputs> {
   const plan = readable(() => planStack(config));
   const projectRoot = path.dirname(__dirname);
   const preview = pulumi.runtime.isDryRun();
-  const access = clusterAccess({ cluster: config.cluster, kubeconfig: secrets.kubeconfig, projectRoot, preview });
+  const { kubeconfig, sshKeys } = secrets;
+  const makeCluster = (cluster: K3sClusterConfig) =>
+    new K3sCluster("k3s", { config, cluster, plan, sshKeys }).kubeconfig;
+  const access = clusterAccess({ cluster: config.cluster, kubeconfig, sshKeys, makeCluster, projectRoot, preview });
   await report({ config, plan, access, preview });
 
   const { environment, protect } = config.platform;

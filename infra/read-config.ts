@@ -9,6 +9,8 @@ export interface StackSecrets {
   readonly databaseUrls: Readonly<Record<string, pulumi.Output<string>>>;
   /** `user:password` by registry. */
   readonly pullCredentials?: pulumi.Output<Readonly<Record<string, string>>>;
+  /** Private keys by the name that hosts call them by. */
+  readonly sshKeys: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 type SecretKey = (typeof SECRET_KEYS)[number];
@@ -47,11 +49,14 @@ export function readConfig(): { readonly config: StackConfig; readonly secrets: 
     secrets: {
       ...(texts.kubeconfig !== undefined && { kubeconfig: pulumi.secret(texts.kubeconfig) }),
       ...(maps.pullCredentials && { pullCredentials: pulumi.secret(maps.pullCredentials) }),
-      databaseUrls: Object.fromEntries(
-        Object.entries(maps.databaseUrls ?? {}).map(([name, url]) => [name, pulumi.secret(url)]),
-      ),
+      databaseUrls: secretsOf(maps.databaseUrls),
+      sshKeys: secretsOf(maps.sshKeys),
     },
   };
+}
+
+function secretsOf(map: Readonly<Record<string, string>> = {}): Readonly<Record<string, pulumi.Output<string>>> {
+  return Object.fromEntries(Object.entries(map).map(([name, text]) => [name, pulumi.secret(text)]));
 }
 
 /** One error for what is wrong with the secrets and with everything else. */

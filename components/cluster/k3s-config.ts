@@ -1,7 +1,12 @@
 import { addressAt } from "../../infra/addresses";
-import type { StackConfig } from "../../infra/config";
+import type { K3sClusterConfig, StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
 import { tuningFlags, nodeMonitorFlags, type Flags } from "./component-flags";
+import { K3S_FOLDER } from "./k3s-files";
+
+/** The secrets by which nodes join, each in a file of its own, so that no config holds one. */
+export const TOKEN_FILE = `${K3S_FOLDER}/token`;
+const AGENT_TOKEN_FILE = `${K3S_FOLDER}/agent-token`;
 
 /** K3s's `/etc/rancher/k3s/config.yaml`: its keys are the flags of `k3s server` and `k3s agent`. */
 export type K3sConfig = Readonly<Record<string, string | boolean | readonly string[]>>;
@@ -27,7 +32,7 @@ export interface K3sNode {
 
 export interface NodeTaint {
   readonly key: string;
-  readonly value?: string;
+  readonly value?: string | undefined;
   readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 }
 
@@ -50,13 +55,17 @@ export function k3sServerConfig(config: StackConfig, plan: Plan, node: K3sServer
   const flags = tuningFlags(plan.controlPlane);
   return {
     ...(node.server === undefined ? { "cluster-init": true } : { server: node.server }),
-    ...nodeConfig(plan, node, node.labels),
+    ...nodeConfig(config, plan, node, node.labels),
     "cluster-cidr": podCidr.text,
     "service-cidr": serviceCidr.text,
     "cluster-dns": addressAt(serviceCidr, DNS_ADDRESS),
     disable: disabled(config),
     "secrets-encryption": true,
-    "kube-apiserver-arg": argumentsOf(flags["kube-apiserver"]),
+    ...(config.cluster.kind === "k3s" && ownServerConfig(config.cluster)),
+    "kube-apiserver-arg": argumentsOf({
+      ...flags["kube-apiserver"],
+      ...(config.cluster.kind === "k3s" && HARDENED_API_SERVER),
+    }),
     "kube-controller-manager-arg": argumentsOf({
       "node-cidr-mask-size": plan.topology.nodeCidrMaskSize,
       ...flags["kube-controller-manager"],
@@ -67,11 +76,57 @@ export function k3sServerConfig(config: StackConfig, plan: Plan, node: K3sServer
 }
 
 /** The config file of an agent; what concerns the whole cluster it hears from its server. */
-export function k3sAgentConfig(_config: StackConfig, plan: Plan, node: K3sAgentNode): K3sConfig {
-  return { server: node.server, ...nodeConfig(plan, node, { ...plan.topology.agentLabels, ...node.labels }) };
+export function k3sAgentConfig(config: StackConfig, plan: Plan, node: K3sAgentNode): K3sConfig {
+  return { server: node.server, ...nodeConfig(config, plan, node, { ...plan.topology.agentLabels, ...node.labels }) };
 }
 
-function nodeConfig(plan: Plan, node: K3sNode, labels: K3sNode["labels"]): K3sConfig {
+/** What a server of a cluster of our own has beside what the plan says; an embedded one's launcher does it otherwise. */
+function ownServerConfig(cluster: K3sClusterConfig): K3sConfig {
+  return {
+    "agent-token-file": AGENT_TOKEN_FILE,
+    "tls-san": [
+      ...new Set([registrationAddress(cluster), ...cluster.servers.flatMap(({ host, address }) => [address, host])]),
+    ],
+    "write-kubeconfig-mode": "0600",
+    "flannel-backend": cluster.flannelBackend,
+    "etcd-snapshot-schedule-cron": cluster.snapshots.schedule,
+    "etcd-snapshot-retention": String(cluster.snapshots.retention),
+    "etcd-snapshot-compress": true,
+  };
+}
+
+/** Where agents find the servers, and `kubectl` the API. */
+export function registrationAddress(cluster: K3sClusterConfig): string {
+  return cluster.registrationAddress ?? cluster.servers[0]?.address ?? "";
+}
+
+/** Forward secrecy and authenticated encryption only: the list of K3s's hardening guide. */
+const TLS_CIPHERS = [
+  "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+  "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+  "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+  "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+  "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+  "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+].join(",");
+
+/** After K3s's hardening guide, which gives these figures. */
+const HARDENED_API_SERVER: Flags = {
+  "admission-control-config-file": `${K3S_FOLDER}/admission.yaml`,
+  "enable-admission-plugins": "NodeRestriction,EventRateLimit",
+  "audit-policy-file": `${K3S_FOLDER}/audit-policy.yaml`,
+  "audit-log-path": "/var/lib/rancher/k3s/server/logs/audit.log",
+  // Days, files, megabytes.
+  "audit-log-maxage": 30,
+  "audit-log-maxbackup": 10,
+  "audit-log-maxsize": 100,
+  "service-account-extend-token-expiration": false,
+  "tls-cipher-suites": TLS_CIPHERS,
+};
+
+const HARDENED_KUBELET: Flags = { "streaming-connection-idle-timeout": "5m", "tls-cipher-suites": TLS_CIPHERS };
+
+function nodeConfig(config: StackConfig, plan: Plan, node: K3sNode, labels: K3sNode["labels"]): K3sConfig {
   return {
     ...(node.tokenFile !== undefined && { "token-file": node.tokenFile }),
     "node-name": node.name,
@@ -79,7 +134,10 @@ function nodeConfig(plan: Plan, node: K3sNode, labels: K3sNode["labels"]): K3sCo
     ...(labels !== undefined && { "node-label": argumentsOf(labels) }),
     ...(node.taints !== undefined && { "node-taint": node.taints.map(formatTaint) }),
     "protect-kernel-defaults": node.protectKernelDefaults ?? true,
-    "kubelet-arg": argumentsOf(tuningFlags(plan.controlPlane).kubelet),
+    "kubelet-arg": argumentsOf({
+      ...tuningFlags(plan.controlPlane).kubelet,
+      ...(config.cluster.kind === "k3s" && HARDENED_KUBELET),
+    }),
   };
 }
 

@@ -1,7 +1,8 @@
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { missingHostKeys } from "../../infra/host-keys";
 import { planStack } from "../../infra/plan";
 import { ProblemsError } from "../../infra/problems";
 import { waitForReading } from "../control-plane/control-plane";
@@ -19,13 +20,14 @@ import { ensureTools } from "../tools/resolve";
 import { TOOL_VERSIONS } from "../../infra/versions";
 import { describeUnready } from "./diagnose";
 import { UpdateState, type Operation } from "./events";
+import { installPlugins, pluginsOf } from "./plugins";
 import { describeChanges } from "./reporter";
-import { isDisposable, readStackFile, type StackFile } from "./stack-file";
+import { isDisposable, PROJECT, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable } from "./status";
 import { countedProgram, runUpdate, UpdateError } from "./update";
 import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
-const ENGINE_TOOLS = ["pulumi", "pulumi-resource-kubernetes", "kubectl"] as const;
+const ENGINE_TOOLS = ["pulumi", "kubectl"] as const;
 
 export interface Session {
   readonly paths: Paths;
@@ -58,7 +60,7 @@ export async function preview(session: Session, stackName: string): Promise<void
   // What is planned is the result: it goes where a pull request's comment can be made of it.
   const { progress } = session.progress.live ? session : { progress: { ...session.progress, note: print } };
   await locked(session, file, async () => {
-    await tools(session);
+    await tools(session, pluginsOf(file.config));
     const state = new UpdateState();
     const program = countedProgram(() => state);
     const { stack, known } = await openStackForPreview(file, paths, program, join(paths.scratch, "preview"));
@@ -66,7 +68,7 @@ export async function preview(session: Session, stackName: string): Promise<void
     else if ((await whyUnreachable(paths, file)) !== undefined) {
       progress.note("The cluster does not answer: compared with its last known state");
     }
-    await installProvider(paths);
+    await installPlugins(paths, pluginsOf(file.config));
     await runUpdate("preview", stack, state, { ...session, progress });
     if (!progress.live) print(describeChanges(state.changes, "preview"));
     for (const warning of state.warnings) progress.note(`warning: ${warning}`);
@@ -96,7 +98,7 @@ export async function down(session: Session, stackName: string): Promise<void> {
     assertOwner(session.paths, file);
     const processes = cluster.status().map((process) => process.running);
     if (processes.every(Boolean)) {
-      await tools(session);
+      await tools(session, pluginsOf(file.config));
       await operate("destroy", session, file);
     } else if (processes.some(Boolean)) {
       session.progress.note("Not all of the cluster runs: what is in it is deleted with it");
@@ -155,13 +157,13 @@ function embedded({ paths, progress, signal }: Session, { config }: StackFile): 
 async function prepare(session: Session, file: StackFile): Promise<void> {
   const cluster = embedded(session, file);
   if (!cluster) {
-    assertInstalled(file);
-    await tools(session);
+    assertHostKeys(file);
+    await tools(session, pluginsOf(file.config));
     return assertReachable(session, file);
   }
   await cluster.check();
   claimHome(session.paths, file);
-  await tools(session, cluster.tools);
+  await tools(session, [...pluginsOf(file.config), ...cluster.tools]);
   await cluster.prepare();
   const task = session.progress.task("cluster", "starting");
   let step = "";
@@ -194,7 +196,7 @@ async function operate(
     session.paths,
     countedProgram(() => state),
   );
-  await installProvider(session.paths);
+  await installPlugins(session.paths, pluginsOf(file.config));
   await endOrphans(join(session.paths.pulumiHome, "plugins"), "pulumi");
   // A killed command leaves its engine's lock; ours says that no other command runs.
   if (isDisposable(file.config) && hasDeadLock(session.paths, file.stack)) await stack.cancel();
@@ -243,17 +245,13 @@ function ownerFile(paths: Paths): string {
 }
 
 /** Before the backend or the stack's file is touched. */
-function assertInstalled(file: StackFile): void {
-  const { cluster, kubeconfig } = file.config;
-  if (cluster.kind !== "k3s" || kubeconfig !== undefined) return;
-  throw new ProblemsError("There is no cluster yet", [
-    {
-      path: "kubeconfig",
-      value: "missing",
-      limit: "K3s is not installed from hosts yet",
-      fix: `install it on them, then set its kubeconfig: pulumi config set --secret kubeconfig --stack ${file.stack} < file`,
-    },
-  ]);
+function assertHostKeys({ config, settings, stack }: StackFile): void {
+  if (config.cluster.kind !== "k3s") return;
+  // Which keys are in one that is encrypted as a whole, only the program will see.
+  const stored = settings.config?.[`${PROJECT}:sshKeys`];
+  if (typeof stored === "object" && stored !== null && "secure" in stored) return;
+  const problems = missingHostKeys(config.cluster, config.sshKeys, stack);
+  if (problems.length > 0) throw new ProblemsError("The hosts cannot be entered", problems);
 }
 
 function secretKubeconfig(file: StackFile) {
@@ -269,19 +267,6 @@ async function unprotect(paths: Paths, { name, workspace }: Stack): Promise<void
   await run(join(paths.bin, "pulumi"), ["state", "unprotect", "--all", "--yes", "--stack", name], {
     cwd: workspace.workDir,
     env: { ...process.env, ...workspace.envVars },
-    timeout: 120_000,
-  });
-}
-
-/** Into the engine's own plugin folder, so that it finds exactly this one and does not look for a newer. */
-async function installProvider(paths: Paths): Promise<void> {
-  const version = TOOL_VERSIONS["pulumi-resource-kubernetes"];
-  const plugin = join(paths.pulumiHome, "plugins", `resource-kubernetes-v${version}`);
-  // The engine marks an installation that was broken off, by a file beside it.
-  if (existsSync(plugin) && !existsSync(`${plugin}.partial`)) return;
-  const file = join(paths.bin, "pulumi-resource-kubernetes");
-  await run(join(paths.bin, "pulumi"), ["plugin", "install", "resource", "kubernetes", version, "--file", file], {
-    env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
     timeout: 120_000,
   });
 }

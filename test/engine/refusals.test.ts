@@ -85,7 +85,7 @@ describe("a cluster that is not there", () => {
     const before = readFileSync(file, "utf8");
     const backend = join(stack.root, "backend-untouched");
     const env = { PULUMI_BACKEND_URL: `file://${backend}?create_dir=true`, PULUMI_CONFIG_PASSPHRASE: "for this test" };
-    expect(await refused("up", "dev", env)).toContain("There is no cluster yet:\n  - kubeconfig: missing: ");
+    expect(await refused("up", "dev", env)).toContain("The hosts cannot be entered:\n  - sshKeys.default: missing: ");
     expect(readFileSync(file, "utf8")).toBe(before);
     expect(existsSync(backend)).toBe(false);
   });

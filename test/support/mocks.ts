@@ -28,6 +28,9 @@ export interface RegisteredOptions {
 const KNOWN_TYPES = [
   "pulumi:pulumi:Stack",
   "pulumi:providers:kubernetes",
+  "command:remote:Command",
+  "random:index/randomPassword:RandomPassword",
+  "wasm-functions:cluster:K3sCluster",
   "wasm-functions:functions:WasmFunction",
   "wasm-functions:runtime:WasmRuntime",
   "wasm-functions:tenancy:Tenant",
@@ -47,6 +50,12 @@ const KNOWN_TYPES = [
   "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
   "kubernetes:scheduling.k8s.io/v1:PriorityClass",
 ];
+
+/** What providers add to the inputs of a resource. */
+const OUTPUTS: Readonly<Record<string, (name: string) => object>> = {
+  "command:remote:Command": (name) => ({ stdout: `stdout of ${name}\n`, stderr: "" }),
+  "random:index/randomPassword:RandomPassword": (name) => ({ result: `secret of ${name}` }),
+};
 
 /** How Pulumi marks a secret on its way to the engine. */
 const SIGNATURE = { key: "4dabf18193072939515e22adb298388d", secret: "1b47061264138c4ac30d75fd1eb44270" };
@@ -87,13 +96,14 @@ export async function register<T>(
       newResource: ({ type, name, inputs, id }) => {
         if (!KNOWN_TYPES.includes(type)) unexpected.push(`resource ${type} "${name}"`);
         const state = inputs as Record<string, unknown>;
+        const outputs = OUTPUTS[type]?.(name) ?? {};
         const metadata = state["metadata"];
         return {
           id: id ?? `${name}-id`,
           state:
             typeof metadata === "object"
               ? { ...state, metadata: { ...metadata, resourceVersion: RESOURCE_VERSION } }
-              : state,
+              : { ...state, ...outputs },
         };
       },
       call: ({ token }) => {

@@ -115,7 +115,7 @@ const CASES: readonly Case[] = [
   [
     "an unknown key at the top",
     rawConfig({ gatway: {} }),
-    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, tenants, functions, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials; did you mean gateway?",
+    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, tenants, functions, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys; did you mean gateway?",
   ],
   [
     "an unknown key deep down",
@@ -220,16 +220,34 @@ const CASES: readonly Case[] = [
   ],
 ];
 
+const HOST_KEY = `ssh-ed25519 ${"A".repeat(68)}`;
+
 describe("parseConfig rejects", () => {
   it.each(CASES)("%s", (_, raw, problem) => {
     expect(problemsOf(() => parseConfig(raw))).toEqual([problem]);
   });
 
   it("two hosts of one name", () => {
-    const twin = { name: "server-0", host: "elsewhere.example.com" };
+    const twin = { name: "server-0", host: "192.0.2.9", hostKeyUnchecked: true };
     expect(problemsOf(() => parseConfig({ cluster: k3s(1, 1, { agents: [twin] }) }))).toEqual([
       "cluster.agents: server-0: names two hosts; give each host a name of its own",
     ]);
+  });
+
+  it.each([
+    [{ hostKey: undefined }, "hostKey: missing: a host proves itself by its key, or is believed on purpose"],
+    [{ hostKey: HOST_KEY, hostKeyUnchecked: true }, "hostKey: set beside hostKeyUnchecked"],
+    [{ hostKey: `${HOST_KEY} root@agent` }, "without a comment; take it from"],
+    [{ hostKey: HOST_KEY, host: "agent.example.com" }, "address: missing: nodes reach each other by IPv4 addresses"],
+    [{ hostKey: HOST_KEY, address: "agent.internal" }, "address: agent.internal: nodes reach each other by IPv4"],
+    [{ hostKey: HOST_KEY, user: "Root User" }, "user: "],
+    [{ hostKey: HOST_KEY, bastion: { host: "192.0.2.1" } }, "bastion.hostKey: missing"],
+  ])("a host with %j", (given, problem) => {
+    const agent = { name: "agent-0", host: "192.0.2.9", ...given };
+    const [only, ...others] = problemsOf(() => parseConfig({ cluster: k3s(1, 0, { agents: [agent] }) }));
+    expect(others).toEqual([]);
+    expect(only).toContain(`cluster.agents.agent-0.`);
+    expect(only).toContain(problem);
   });
 
   it("what is no config at all", () => {

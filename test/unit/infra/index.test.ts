@@ -10,7 +10,7 @@ import { stackSchema } from "../../../infra/config-schema";
 import { find, names, register, secret, valueOf, type MockOptions } from "../../support/mocks";
 
 const ROOT = path.resolve(__dirname, "../../..");
-const SECRETS = ["kubeconfig", "databaseUrls", "pullCredentials"];
+const SECRETS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys"];
 
 const project = readYaml("Pulumi.yaml") as { config: Record<string, { type?: string; default?: unknown }> };
 
@@ -83,6 +83,9 @@ const fnNames = (name: string) => [
   `kubernetes:policy/v1:PodDisruptionBudget ${name}`,
   `wasm-functions:functions:WasmFunction ${name}`,
 ];
+/** What makes the nodes; the component's own test looks at each. */
+const isHosts = (name: string) => /^(?:command|random|wasm-functions:cluster):/.test(name);
+const objects = (list: string[]) => anyHash(list).filter((name) => !isHosts(name));
 const anyHash = (list: string[]) => list.map((name) => name.replace(/-config-[0-9a-f]{10}$/, "-config-*"));
 
 describe("Pulumi.yaml", () => {
@@ -106,14 +109,15 @@ describe("the program", () => {
 
   it("registers the dev stack", async () => {
     const { resources } = await run("dev");
-    expect(anyHash(names(resources))).toEqual(
+    expect(names(resources).filter(isHosts).length).toBeGreaterThan(10);
+    expect(objects(names(resources))).toEqual(
       [...TENANT, ...GROUP, ...RUNTIME, ...fnNames("serverless-function")].sort(),
     );
   });
 
   it("registers the prod stack, its tenant protected and its image pinned by digest", async () => {
     const { resources, result } = await run("prod");
-    expect(anyHash(names(resources))).toEqual(
+    expect(objects(names(resources))).toEqual(
       [
         ...TENANT,
         ...GROUP,
@@ -216,12 +220,12 @@ describe("the program's config", () => {
 
   it("keeps secrets secret: each in its own object, none in plain", async () => {
     const { resources } = await run("prod", {
-      kubeconfig: "users: [geheim-1]",
+      sshKeys: { default: "geheim-1" },
       databaseUrls: { "serverless-function": "postgres://shop:geheim-2@198.51.100.10/shop" },
       pullCredentials: { "registry.example.com": "bob:geheim-3" },
     });
-    expect(find(resources, "pulumi:providers:kubernetes", "cluster").inputs["kubeconfig"]).toEqual(
-      secret("users: [geheim-1]"),
+    expect(find(resources, "command:remote:Command", "k3s-server-1-k3s").inputs["connection"]).toEqual(
+      secret(expect.objectContaining({ privateKey: "geheim-1" })),
     );
     expect(find(resources, "kubernetes:core/v1:Secret", "serverless-function-database").inputs["stringData"]).toEqual(
       secret({ url: "postgres://shop:geheim-2@198.51.100.10/shop" }),
@@ -301,15 +305,22 @@ describe("the cluster's kubeconfig", () => {
     expect(warnings.at(-1)).toContain("Previewed without a cluster");
   });
 
-  it("of K3s hosts is the secret one", async () => {
-    const { resources } = await run("dev", { kubeconfig: "content" }, { preview: false });
+  it("of K3s hosts is what the first server has, with the address by which the servers are reached", async () => {
+    const { resources } = await run("dev", { sshKeys: { default: "key" } }, { preview: false });
     expect(find(resources, "pulumi:providers:kubernetes", "cluster").inputs).toMatchObject({
-      kubeconfig: secret("content"),
+      kubeconfig: secret("stdout of k3s-kubeconfig\n"),
       clusterIdentifier: "k3s",
     });
   });
 
-  it("of K3s hosts is needed for an up", async () => {
-    await expect(run("dev", {}, { preview: false })).rejects.toThrow(/^kubeconfig: missing: K3s is not installed/);
+  it("of K3s hosts is one of its own: another is refused", async () => {
+    await expect(run("dev", { kubeconfig: "content" })).rejects.toThrow(/kubeconfig: set: a cluster of hosts/);
+  });
+
+  it("needs the keys that hosts are entered by for an up, and a preview says that they are missing", async () => {
+    const missing = "sshKeys.default: missing: hosts are entered by it";
+    await expect(run("dev", {}, { preview: false })).rejects.toThrow(missing);
+    await run("dev");
+    expect(warnings.join("\n")).toContain(missing);
   });
 });

@@ -15,9 +15,19 @@ export function existing(overrides: Raw = {}): Raw {
 
 /** A K3s cluster of so many servers and agents. */
 export function k3s(servers: number, agents: number, overrides: Raw = {}): Raw {
-  const hosts = (count: number, kind: string) =>
-    Array.from({ length: count }, (_, index) => ({ name: `${kind}-${index}`, host: `${kind}-${index}.example.com` }));
-  return { kind: "k3s", servers: hosts(servers, "server"), agents: hosts(agents, "agent"), ...overrides };
+  const hosts = (count: number, kind: string, network: string) =>
+    Array.from({ length: count }, (_, index) => ({
+      name: `${kind}-${index}`,
+      host: `${kind}-${index}.example.com`,
+      address: `${network}.${Math.floor(index / 250)}.${(index % 250) + 1}`,
+      hostKeyUnchecked: true,
+    }));
+  return {
+    kind: "k3s",
+    servers: hosts(servers, "server", "172.20"),
+    agents: hosts(agents, "agent", "172.21"),
+    ...overrides,
+  };
 }
 
 /** The production stack of the reference: 3 servers, 10 agents of 16 CPU and 64Gi. */

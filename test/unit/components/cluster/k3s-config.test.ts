@@ -27,6 +27,16 @@ const SMALL = parseConfig(
   }),
 );
 
+/** The list of K3s's hardening guide. */
+const CIPHERS = [
+  "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+  "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+  "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+  "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+  "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+  "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+].join(",");
+
 const FIRST = { name: "server-1", address: "192.0.2.11", tokenFile: "/etc/rancher/k3s/token" };
 const SECOND = { ...FIRST, name: "server-2", address: "192.0.2.12", server: "https://192.0.2.11:6443" };
 const AGENT = { name: "agent-01", address: "192.0.2.101", server: "https://192.0.2.11:6443" };
@@ -54,6 +64,8 @@ kubelet-arg:
   - container-log-max-size=4Mi
   - container-log-max-files=2
   - system-reserved=cpu=500m,memory=2Gi
+  - streaming-connection-idle-timeout=5m
+  - tls-cipher-suites=${CIPHERS}
 cluster-cidr: 10.42.0.0/16
 service-cidr: 10.43.0.0/16
 cluster-dns: 10.43.0.10
@@ -62,11 +74,33 @@ disable:
   - servicelb
   - runtimes
 secrets-encryption: true
+agent-token-file: /etc/rancher/k3s/agent-token
+tls-san:
+  - 172.20.0.1
+  - server-0.example.com
+  - 172.20.0.2
+  - server-1.example.com
+  - 172.20.0.3
+  - server-2.example.com
+write-kubeconfig-mode: "0600"
+flannel-backend: wireguard-native
+etcd-snapshot-schedule-cron: 0 */6 * * *
+etcd-snapshot-retention: "12"
+etcd-snapshot-compress: true
 kube-apiserver-arg:
   - max-requests-inflight=2000
   - max-mutating-requests-inflight=1000
   - default-not-ready-toleration-seconds=10
   - default-unreachable-toleration-seconds=10
+  - admission-control-config-file=/etc/rancher/k3s/admission.yaml
+  - enable-admission-plugins=NodeRestriction,EventRateLimit
+  - audit-policy-file=/etc/rancher/k3s/audit-policy.yaml
+  - audit-log-path=/var/lib/rancher/k3s/server/logs/audit.log
+  - audit-log-maxage=30
+  - audit-log-maxbackup=10
+  - audit-log-maxsize=100
+  - service-account-extend-token-expiration=false
+  - tls-cipher-suites=${CIPHERS}
 kube-controller-manager-arg:
   - node-cidr-mask-size=22
   - kube-api-qps=500
@@ -166,6 +200,8 @@ kubelet-arg:
   - container-log-max-size=4Mi
   - container-log-max-files=2
   - system-reserved=cpu=500m,memory=2Gi
+  - streaming-connection-idle-timeout=5m
+  - tls-cipher-suites=${CIPHERS}
 `);
   });
 

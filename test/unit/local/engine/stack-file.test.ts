@@ -152,7 +152,9 @@ describe("a disposable stack", () => {
     expect(disposable("{ kind: existing, kubeconfig: .local/kubeconfig, embedded: simulated-nodes }")).toBe(true);
     expect(disposable("{ kind: existing, kubeconfig: kubeconfig.yaml }")).toBe(false);
     expect(
-      disposable("{ kind: k3s, servers: [{ name: s, host: 192.0.2.1 }], agents: [{ name: a, host: 192.0.2.2 }] }"),
+      disposable(
+        "{ kind: k3s, servers: [{ name: s, host: 192.0.2.1, hostKeyUnchecked: true }], agents: [{ name: a, host: 192.0.2.2, hostKeyUnchecked: true }] }",
+      ),
     ).toBe(false);
   });
 });

@@ -1,0 +1,44 @@
+import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import type { StackConfig } from "../../infra/config";
+import { TOOL_VERSIONS } from "../../infra/versions";
+import { readIfExists, writeFileAtomic } from "../files";
+import type { Paths } from "../paths";
+import { run } from "../run";
+import { TOOL_GROUPS } from "../tools/catalog";
+
+const PREFIX = "pulumi-resource-";
+
+export type PluginTool = Extract<keyof typeof TOOL_VERSIONS, `${typeof PREFIX}${string}`>;
+
+/** The plugins that a stack's program asks the engine for. */
+export function pluginsOf({ cluster }: Pick<StackConfig, "cluster">): readonly PluginTool[] {
+  const always = ["pulumi-resource-kubernetes"] as const;
+  return cluster.kind === "k3s" ? [...always, ...TOOL_GROUPS.hosts] : always;
+}
+
+/** Into the engine's own plugin folder, so that it finds exactly these and does not look for newer ones. */
+export async function installPlugins(paths: Paths, plugins: readonly PluginTool[]): Promise<void> {
+  for (const plugin of plugins) await install(paths, plugin);
+}
+
+async function install(paths: Paths, tool: PluginTool): Promise<void> {
+  const name = tool.slice(PREFIX.length);
+  const version = TOOL_VERSIONS[tool];
+  const folder = join(paths.pulumiHome, "plugins", `resource-${name}-v${version}`);
+  const file = join(paths.bin, tool);
+  // The cache has a folder for each content: the same version may have been built or downloaded anew.
+  const note = join(folder, "made-from");
+  const origin = realpathSync(file);
+  // The engine marks an installation that was broken off, by a file beside it.
+  if (readIfExists(note) === origin && !existsSync(`${folder}.partial`)) return;
+  await run(
+    join(paths.bin, "pulumi"),
+    ["plugin", "install", "resource", name, version, "--reinstall", "--file", file],
+    {
+      env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
+      timeout: 120_000,
+    },
+  );
+  writeFileAtomic(note, origin);
+}
