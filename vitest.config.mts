@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Three kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
- * a real control plane and needs the tools that `make tools` prepares; `real` runs functions on a real node, and needs
- * root on Linux.
+ * Four kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
+ * a real control plane and needs the tools that `make tools` prepares; `real` runs functions on a real node, and `hosts`
+ * installs K3s on hosts that it boots: both need root on Linux.
  */
 export default defineConfig({
   test: {
@@ -29,6 +29,17 @@ export default defineConfig({
           globalSetup: "test/real/setup.ts",
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "hosts",
+          include: ["test/hosts/**/*.test.ts"],
+          globalSetup: "test/hosts/setup.ts",
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          // There is one network of hosts at a time.
           fileParallelism: false,
         },
       },

@@ -117,14 +117,28 @@ export interface ContainerdOptions {
   readonly cniBinDir: string;
   /** Where the kernel does not let this process lower OOM scores, containerd must not try. */
   readonly restrictOomScoreAdj: boolean;
+  /**
+   * Whether groups of processes are made by systemd, as K3s sets it where systemd has started it.
+   * @default false
+   */
+  readonly systemdCgroup?: boolean;
+  /**
+   * Whether `containerd-shim-wasmedge-v1` was found.
+   * @default true
+   */
+  readonly wasmedge?: boolean;
 }
 
-/**
- * containerd's configuration as K3s v1.30 writes it when it has found `containerd-shim-wasmedge-v1`, with cgroupfs, as
- * K3s sets it where it does not run under systemd.
- */
+/** containerd's configuration as K3s v1.30 writes it. */
 export function containerdConfig(options: ContainerdOptions): string {
   const cri = `plugins."io.containerd.grpc.v1.cri"`;
+  const runtime = (name: string, type: string) => `
+[${cri}.containerd.runtimes.${name}]
+  runtime_type = "${type}"
+
+[${cri}.containerd.runtimes.${name}.options]
+  SystemdCgroup = ${options.systemdCgroup ?? false}
+`;
   return `version = 2
 
 [plugins."io.containerd.internal.v1.opt"]
@@ -145,19 +159,9 @@ ${options.restrictOomScoreAdj ? "  restrict_oom_score_adj = true\n" : ""}
 [${cri}.cni]
   bin_dir = "${options.cniBinDir}"
   conf_dir = "${K3S.agentDir}/etc/cni/net.d"
-
-[${cri}.containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-
-[${cri}.containerd.runtimes.runc.options]
-  SystemdCgroup = false
-
-[${cri}.containerd.runtimes."wasmedge"]
-  runtime_type = "io.containerd.wasmedge.v1"
-
-[${cri}.containerd.runtimes."wasmedge".options]
-  SystemdCgroup = false
-
+${runtime("runc", "io.containerd.runc.v2")}${
+    options.wasmedge === false ? "" : runtime('"wasmedge"', "io.containerd.wasmedge.v1")
+  }
 [${cri}.registry]
   config_path = "${K3S.certsDir}"
 `;

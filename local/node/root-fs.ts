@@ -84,7 +84,8 @@ export async function ensureRootFs(name: RootFsName, options: ToolsOptions): Pro
   return join(folder, "root");
 }
 
-async function makeRootFs(
+/** Installs Debian with these packages into `root` of a folder of the cache that is being filled. */
+export async function makeRootFs(
   staging: string,
   packages: readonly string[],
   task: Task,

@@ -6,7 +6,7 @@ import { ensureRootFs } from "../../local/node/root-fs";
 import { ensureShim } from "../../local/node/shim";
 import { claimPulumiHome, projectPaths } from "../../local/paths";
 import { createProgress } from "../../local/progress";
-import { TOOL_NAMES } from "../../local/tools/catalog";
+import { TOOL_GROUPS } from "../../local/tools/catalog";
 import { ensureTools } from "../../local/tools/resolve";
 import { CANNOT_RUN } from "../support/real-stack";
 
@@ -16,7 +16,7 @@ export default async function setup(): Promise<void> {
   const paths = projectPaths(resolve(__dirname, "../.."));
   claimPulumiHome(paths);
   const options = { paths, progress: createProgress(process.stderr) };
-  await ensureTools(TOOL_NAMES, options);
+  await ensureTools([...TOOL_GROUPS.local, ...TOOL_GROUPS.node], options);
   for (const name of ["node", "build", "test"] as const) await ensureRootFs(name, options);
   await ensureShim(options);
   for (const image of Object.values(IMAGES)) await assembleImage(image, options);
