@@ -81,9 +81,10 @@ async function bundle(file: string, version: string): Promise<void> {
       rollupOptions: { output: { format: "cjs", inlineDynamicImports: true } },
     },
   });
-  const [output] = Array.isArray(result) ? result : [result];
-  if (!output || !("output" in output)) throw new Error("The stand-in for K3s was not bundled");
-  writeFileSync(file, `#!/usr/bin/node\n${output.output[0].code}`, { mode: 0o755 });
+  const outputs = Array.isArray(result) ? result : [result];
+  const [code] = outputs.flatMap((each) => ("output" in each ? [each.output[0].code] : []));
+  if (code === undefined) throw new Error("The stand-in for K3s was not bundled");
+  writeFileSync(file, `#!/usr/bin/node\n${code}`, { mode: 0o755 });
 }
 
 function binaryName(): string {
