@@ -2,7 +2,7 @@ import { z } from "zod";
 import { overlaps } from "./addresses";
 import * as field from "./config-fields";
 import { check, duplicates, section } from "./config-fields";
-import { formatBytes, formatCpu } from "./units";
+import { formatBytes, formatCpu, formatDuration } from "./units";
 import { host } from "./config-host";
 import { DEFAULT_K3S_VERSION, DEFAULT_SHIM_VERSION } from "./versions";
 
@@ -102,6 +102,24 @@ const shim = section({
   sha256: checksums.prefault({}),
 });
 
+/** Where snapshots are kept besides: an S3 bucket, opened by the secret `snapshotStorage`. */
+const s3 = section({
+  bucket: field.pattern(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+    limit: "must be a bucket's name",
+    fix: 'for example "my-etcd-snapshots"',
+  }),
+  /** Host, and port where it is not 443. Default: Amazon's. */
+  endpoint: field
+    .pattern(/^[A-Za-z0-9.-]+(?::\d+)?$/, {
+      limit: "must be a host, without https://",
+      fix: 'for example "s3.example.com"',
+    })
+    .prefault("s3.amazonaws.com"),
+  region: z.string().min(1).default("us-east-1"),
+  /** A folder in the bucket. */
+  folder: z.string().min(1).optional(),
+});
+
 /** Snapshots of etcd, kept on each server. */
 const snapshots = section({
   schedule: field
@@ -109,7 +127,25 @@ const snapshots = section({
     .prefault("0 */6 * * *"),
   /** How many each server keeps. */
   retention: field.positiveCount.default(12),
+  s3: s3.optional(),
 });
+
+/** How a change reaches agents that run already. */
+const rollout = section({
+  /** How many are away at once while they are drained or start again. The plan keeps room for one that is lost. */
+  maxUnavailable: field.positiveCount.default(1),
+  /** How long an agent's pods may take to leave it, where disruption budgets hold them back. */
+  drainTimeout: field.duration.prefault("5m"),
+}).superRefine(
+  check(({ drainTimeout }) => [
+    (drainTimeout < 1000 || drainTimeout % 1000 !== 0) && {
+      path: ["drainTimeout"],
+      value: formatDuration(drainTimeout),
+      limit: "must be whole seconds, from 1s on",
+      fix: 'write it as "300s"',
+    },
+  ]),
+);
 
 /** A cluster that is already there, reached by a kubeconfig. */
 const existingCluster = section({
@@ -135,6 +171,12 @@ const k3sCluster = section({
   ...clusterCommon,
   servers: z.array(host).min(1),
   agents: z.array(host).min(1),
+  rollout: rollout.prefault({}),
+  /**
+   * Another number makes a new token that agents join by. The servers' own stays: K3s takes a new one as an argument of a
+   * command alone, for every process on the host to see.
+   */
+  agentTokenGeneration: field.positiveCount.default(1),
   /** An address in front of the servers, by which agents join and `kubectl` comes. Default: the first server's. */
   registrationAddress: z.string().min(1).optional(),
   /** How packets of pods go from node to node: encrypted by WireGuard, or plainly. */

@@ -134,4 +134,5 @@ export const stackSchema = section({
   databaseUrls: z.record(z.string(), PRESENT).default({}),
   pullCredentials: z.record(z.string(), PRESENT).default({}),
   sshKeys: z.record(z.string(), PRESENT).default({}),
+  snapshotStorage: z.record(z.string(), PRESENT).default({}),
 });

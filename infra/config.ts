@@ -27,7 +27,7 @@ export type ControlPlaneConfig = StackConfig["controlPlane"];
 export const SECRET_PRESENT = "<secret>";
 
 /** The config keys that are secrets, each set with `pulumi config set --secret`. */
-export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys"] as const;
+export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys", "snapshotStorage"] as const;
 
 /**
  * Checks a raw config (the object under the project's namespace, secrets replaced by `SECRET_PRESENT`) and
@@ -116,6 +116,7 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
       fix: "drop the secret, or say cluster.kind: existing",
     });
   }
+  problems.push(...snapshotStorageProblems(config));
   for (const tenant of config.tenants) {
     if (tenant.name === config.gateway.namespace) {
       problems.push({
@@ -127,6 +128,34 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
     }
   }
   return problems;
+}
+
+/** What opens the bucket of etcd's snapshots: there where there is a bucket, and only there. */
+function snapshotStorageProblems({ cluster, snapshotStorage }: z.output<typeof stackSchema>): Problem[] {
+  const needed = cluster.kind === "k3s" && cluster.snapshots.s3 !== undefined ? ["accessKey", "secretKey"] : [];
+  const given = Object.keys(snapshotStorage);
+  const path = (name: string) => `snapshotStorage.${name}`;
+  return [
+    ...needed
+      .filter((name) => !given.includes(name))
+      .map((name) => ({
+        path: path(name),
+        value: "missing",
+        limit: "cluster.snapshots.s3 is written to with it",
+        fix: `set it: pulumi config set --secret --path 'snapshotStorage["${name}"]' < its-file`,
+      })),
+    ...given
+      .filter((name) => !needed.includes(name))
+      .map((name) => ({
+        path: path(name),
+        value: "set",
+        limit:
+          needed.length > 0
+            ? `the names here are ${needed.join(", ")}`
+            : "there is no cluster.snapshots.s3 to write to",
+        fix: needed.length > 0 ? suggestion(name, needed) : "drop it, or name the bucket",
+      })),
+  ];
 }
 
 function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {

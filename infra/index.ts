@@ -11,6 +11,7 @@ import { byName, functionOutputs, of, planOutputs, tenantOutputs, type StackOutp
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
 import { readable, report } from "./report";
+import { assertUpgradePath, installedVersion } from "./upgrade-path";
 
 /**
  * Pulumi's entry: config, plan, components, outputs. It does nothing when imported, so that several `up`s in one
@@ -23,9 +24,14 @@ export = async function program(): Promise<StackOutputs> {
   const plan = readable(() => planStack(config));
   const projectRoot = path.dirname(__dirname);
   const preview = pulumi.runtime.isDryRun();
-  const { kubeconfig, sshKeys } = secrets;
+  const { cluster } = config;
+  if (cluster.kind === "k3s") {
+    const installed = await installedVersion();
+    readable(() => assertUpgradePath(installed, cluster.version));
+  }
+  const { kubeconfig, sshKeys, snapshotStorage } = secrets;
   const makeCluster = (cluster: K3sClusterConfig) =>
-    new K3sCluster("k3s", { config, cluster, plan, sshKeys }).kubeconfig;
+    new K3sCluster("k3s", { config, cluster, plan, sshKeys, snapshotStorage }).kubeconfig;
   const access = clusterAccess({ cluster: config.cluster, kubeconfig, sshKeys, makeCluster, projectRoot, preview });
   await report({ config, plan, access, preview });
 
@@ -77,5 +83,6 @@ export = async function program(): Promise<StackOutputs> {
     functions: byName(config.functions, ({ name }) => functionOutputs(of(functions, name))),
     tenants: byName(config.tenants, ({ name }) => tenantOutputs(of(tenants, name), of(plan.quotas, name))),
     plan: planOutputs(plan),
+    ...(cluster.kind === "k3s" && { k3sVersion: cluster.version }),
   };
 };

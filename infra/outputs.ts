@@ -11,6 +11,8 @@ export interface StackOutputs {
   /** By tenant name. */
   readonly tenants: Readonly<Record<string, TenantOutputs>>;
   readonly plan: PlanOutputs;
+  /** What is installed on the hosts of a cluster of this stack's own. */
+  readonly k3sVersion?: string;
 }
 
 export interface FunctionOutputs {

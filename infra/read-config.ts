@@ -11,6 +11,8 @@ export interface StackSecrets {
   readonly pullCredentials?: pulumi.Output<Readonly<Record<string, string>>>;
   /** Private keys by the name that hosts call them by. */
   readonly sshKeys: Readonly<Record<string, pulumi.Output<string>>>;
+  /** `accessKey` and `secretKey` of the bucket that etcd's snapshots go to. */
+  readonly snapshotStorage: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 type SecretKey = (typeof SECRET_KEYS)[number];
@@ -51,6 +53,7 @@ export function readConfig(): { readonly config: StackConfig; readonly secrets: 
       ...(maps.pullCredentials && { pullCredentials: pulumi.secret(maps.pullCredentials) }),
       databaseUrls: secretsOf(maps.databaseUrls),
       sshKeys: secretsOf(maps.sshKeys),
+      snapshotStorage: secretsOf(maps.snapshotStorage),
     },
   };
 }

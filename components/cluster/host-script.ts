@@ -3,26 +3,34 @@ import { join } from "node:path";
 
 const FOLDER = join(__dirname, "scripts");
 
-/** The scripts that run on hosts, each with one job. */
-export type HostScript =
-  | "prepare-host"
-  | "restore-host"
-  | "install-shim"
-  | "remove-shim"
-  | "install-k3s"
-  | "uninstall-k3s"
-  | "join-node"
-  | "drain-node";
+/** The scripts that run on hosts, each with one job, and the words that they share beside common.sh. */
+const LIBRARIES = {
+  "prepare-host": [],
+  "install-shim": ["runtime"],
+  "install-k3s": ["runtime"],
+  "roll-k3s": ["runtime"],
+  "restore-host": ["runtime"],
+  "drain-node": ["cluster"],
+  "join-cluster": ["cluster"],
+  "leave-cluster": ["cluster"],
+} as const;
+
+export type HostScript = keyof typeof LIBRARIES;
+
+export const HOST_SCRIPTS = Object.keys(LIBRARIES) as readonly HostScript[];
 
 /**
  * A command line that runs a script as root, with its settings in front of it. It shows in previews and on the host's
  * process list, so a secret is no setting: those go by standard input.
  */
 export function hostCommand(name: HostScript, settings: Readonly<Record<string, string>>, user: string): string {
-  const read = (file: string) => readFileSync(join(FOLDER, `${file}.sh`), "utf8");
   const assignments = Object.entries(settings).map(([key, value]) => `${key}=${quote(value.trimEnd())}\n`);
-  const script = [read("common"), ...assignments, read(name)].join("");
+  const script = [read("common"), ...assignments, ...LIBRARIES[name].map(read), read(name)].join("");
   return `${user === "root" ? "" : "sudo -n "}bash -c ${quote(script)}`;
+}
+
+function read(name: string): string {
+  return readFileSync(join(FOLDER, `${name}.sh`), "utf8");
 }
 
 /** As one word of a shell's command line. */

@@ -1,21 +1,22 @@
+import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { stringify } from "yaml";
 import type { K3sClusterConfig, StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
+import { connectionTo, type Host, type SshKeys } from "./host-connection";
 import { hostCommand, type HostScript } from "./host-script";
 import { k3sAgentConfig, k3sServerConfig, registrationAddress, TOKEN_FILE } from "./k3s-config";
 import { admissionConfig, auditPolicy, k3sUnit, registriesConfig } from "./k3s-files";
-
-type Host = K3sClusterConfig["servers"][number];
 
 export interface K3sClusterArgs {
   readonly config: StackConfig;
   readonly cluster: K3sClusterConfig;
   readonly plan: Plan;
-  /** The private keys that hosts are entered by, by the name that the config calls them by. */
-  readonly sshKeys: Readonly<Record<string, pulumi.Output<string>>>;
+  readonly sshKeys: SshKeys;
+  /** `accessKey` and `secretKey` of the bucket that etcd's snapshots go to, where there is one. */
+  readonly snapshotStorage: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 /** Where the API server listens on every server. */
@@ -27,9 +28,19 @@ const MODULES = ["overlay", "br_netfilter", "nf_conntrack"];
 /** K3s's default token has as many characters. */
 const TOKEN_LENGTH = 32;
 
+/** A host with what it is to run: there, and started where nothing ran, but else waiting for its turn. */
+interface Installed {
+  readonly k3s: command.remote.Command;
+  /** All of it in a few characters: another value is another turn. */
+  readonly wanted: string;
+}
+
 /**
  * A K3s cluster on bare Linux hosts: the first server, the other servers one after the other, then all agents side by
  * side, each with the WasmEdge shim before K3s starts. Every step may be run again, and does only what is not done.
+ *
+ * A host that runs already gets what is new beside what runs, and takes it when its turn comes: servers one at a time, then
+ * `rollout.maxUnavailable` agents at a time, each ready before the next, and drained first where pods may not outlive the change.
  *
  * What takes a host back to what it was is a resource apart from what sets it up: a command that is replaced runs its
  * deletion, and a changed key must never remove a node. So no command here has triggers.
@@ -37,6 +48,7 @@ const TOKEN_LENGTH = 32;
 export class K3sCluster extends pulumi.ComponentResource {
   /** Of the cluster's administrator. A secret. */
   readonly kubeconfig: pulumi.Output<string>;
+  private readonly first: Host;
   private readonly serverToken: random.RandomPassword;
   private readonly agentToken: random.RandomPassword;
 
@@ -46,41 +58,39 @@ export class K3sCluster extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("wasm-functions:cluster:K3sCluster", name, {}, opts);
-    this.serverToken = this.token("server-token");
-    this.agentToken = this.token("agent-token");
-
-    const { servers, agents } = args.cluster;
-    const [first, ...others] = servers;
+    const [first, ...others] = args.cluster.servers;
     if (first === undefined) throw new Error("a cluster has at least one server");
+    this.first = first;
+    this.serverToken = this.token("server-token", 1);
+    this.agentToken = this.token("agent-token", args.cluster.agentTokenGeneration);
+
     const founder = this.installServer(first, undefined, []);
     // What the cluster's authority is known by: whoever joins checks it before it sends its token.
-    const authority = founder.stdout.apply((text) => text.trim());
-    const joined = others.reduce<pulumi.Resource[]>(
-      (before, host) => [...before, this.join(host, this.installServer(host, authority, before), first)],
-      [founder],
-    );
-    const nodes = agents.map((host) => this.join(host, this.installAgent(host, authority, joined), first));
+    const authority = founder.k3s.stdout.apply((text) => text.trim());
+    const servers = [this.takeTurn(first, "server", founder, [])];
+    for (const host of others) {
+      servers.push(this.takeTurn(host, "server", this.installServer(host, authority, servers), []));
+    }
+    const agents: pulumi.Resource[] = [];
+    for (const host of args.cluster.agents) {
+      const before = agents.at(-args.cluster.rollout.maxUnavailable);
+      const installed = this.installAgent(host, authority, servers);
+      agents.push(this.takeTurn(host, "agent", installed, before ? [before] : []));
+    }
 
-    const admin = this.command(first, "kubeconfig", {
-      create: `${first.user === "root" ? "" : "sudo -n "}cat /etc/rancher/k3s/k3s.yaml`,
-      dependsOn: [founder],
-      additionalSecretOutputs: ["stdout", "stderr"],
-    });
-    const url = this.url();
-    // Only with all nodes: what is deployed next finds the agents that it asks for.
-    this.kubeconfig = pulumi.secret(
-      pulumi
-        .all([admin.stdout, ...[...joined, ...nodes].map(({ urn }) => urn)])
-        .apply(([text = ""]) => text.replace(`https://127.0.0.1:${API_PORT}`, url)),
-    );
+    this.kubeconfig = this.readKubeconfig(founder.k3s, [...servers, ...agents]);
     this.registerOutputs({ kubeconfig: this.kubeconfig });
   }
 
-  private token(part: string): random.RandomPassword {
+  private token(part: string, generation: number): random.RandomPassword {
     // Letters and digits: it is one line of a file, and K3s takes colons for its own.
     return new random.RandomPassword(
       `${this.name}-${part}`,
-      { length: TOKEN_LENGTH, special: false },
+      {
+        length: TOKEN_LENGTH,
+        special: false,
+        keepers: { generation: String(generation) },
+      },
       { parent: this },
     );
   }
@@ -89,117 +99,138 @@ export class K3sCluster extends pulumi.ComponentResource {
     return `https://${registrationAddress(this.args.cluster)}:${API_PORT}`;
   }
 
+  /** Of the first server; only with all nodes: what is deployed next finds the agents that it asks for. */
+  private readKubeconfig(founder: pulumi.Resource, nodes: readonly pulumi.Resource[]): pulumi.Output<string> {
+    const admin = this.command(this.first, "kubeconfig", {
+      create: `${this.first.user === "root" ? "" : "sudo -n "}cat /etc/rancher/k3s/k3s.yaml`,
+      dependsOn: [founder],
+      additionalSecretOutputs: ["stdout", "stderr"],
+    });
+    const url = this.url();
+    return pulumi.secret(
+      pulumi
+        .all([admin.stdout, ...nodes.map(({ urn }) => urn)])
+        .apply(([text = ""]) => text.replace(`https://127.0.0.1:${API_PORT}`, url)),
+    );
+  }
+
   /** The first server makes the cluster, and is given no authority to check. */
   private installServer(
     host: Host,
     authority: pulumi.Output<string> | undefined,
     after: readonly pulumi.Resource[],
-  ): command.remote.Command {
-    const { config, plan, cluster } = this.args;
-    const first = cluster.servers[0];
-    const node = { ...nodeOf(host), ...(authority && first && { server: `https://${first.address}:${API_PORT}` }) };
+  ): Installed {
+    const { config, plan, snapshotStorage } = this.args;
+    const { accessKey = "", secretKey = "" } = snapshotStorage;
+    const node = { ...nodeOf(host), ...(authority && { server: `https://${this.first.address}:${API_PORT}` }) };
     return this.installK3s(host, "server", {
       config: stringify(k3sServerConfig(config, plan, node)),
-      tokens: pulumi.interpolate`${qualified(authority, "server", this.serverToken.result)}\n${this.agentToken.result}\n`,
-      after: [...this.prepare(host), ...after],
+      secrets: pulumi.interpolate`${qualified(authority, "server", this.serverToken.result)}\n${this.agentToken.result}\n${accessKey}\n${secretKey}\n`,
+      after: [this.prepare(host, "server"), ...after],
     });
   }
 
-  private installAgent(
-    host: Host,
-    authority: pulumi.Output<string>,
-    after: readonly pulumi.Resource[],
-  ): command.remote.Command {
+  private installAgent(host: Host, authority: pulumi.Output<string>, after: readonly pulumi.Resource[]): Installed {
     const { config, plan } = this.args;
     return this.installK3s(host, "agent", {
       config: stringify(k3sAgentConfig(config, plan, { ...nodeOf(host), server: this.url() })),
-      tokens: pulumi.interpolate`${qualified(authority, "node", this.agentToken.result)}\n`,
-      after: [...this.installShim(host, this.prepare(host)), ...after],
+      secrets: pulumi.interpolate`${qualified(authority, "node", this.agentToken.result)}\n`,
+      after: [this.installShim(host, this.prepare(host, "agent")), ...after],
     });
   }
 
-  private prepare(host: Host): pulumi.Resource[] {
+  private prepare(host: Host, role: Role): pulumi.Resource {
     const { plan, cluster } = this.args;
     const modules = [...MODULES, ...(cluster.flannelBackend === "wireguard-native" ? ["wireguard"] : [])];
     const sysctls = Object.entries(plan.topology.agentSysctls).map(([name, value]) => `${name}=${value}`);
-    const restore = this.undo(host, "restore", "restore-host", {}, []);
-    return [
-      this.script(host, "prepare", "prepare-host", {
-        settings: { MODULES: modules.join("\n"), SYSCTLS: sysctls.join("\n") },
-        dependsOn: [restore],
-      }),
-    ];
+    // Does nothing until it is deleted, which is after everything else of the host.
+    const restore = this.command(host, `${host.name}-restore`, {
+      create: "true",
+      delete: hostCommand("restore-host", { ROLE: role }, host.user),
+      dependsOn: [],
+    });
+    return this.script(host, "prepare", "prepare-host", {
+      settings: { MODULES: modules.join("\n"), SYSCTLS: sysctls.join("\n") },
+      dependsOn: [restore],
+    });
   }
 
-  private installShim(host: Host, after: readonly pulumi.Resource[]): pulumi.Resource[] {
-    const { version, url, sha256 } = this.args.cluster.shim;
-    const machine = { amd64: "x86_64", arm64: "aarch64" }[host.architecture];
-    const archive = `containerd-shim-wasmedge-${machine}-linux-musl.tar.gz`;
-    const remove = this.undo(host, "remove-shim", "remove-shim", {}, after);
-    return [
-      this.script(host, "shim", "install-shim", {
-        settings: {
-          URL: `${url}/${encodeURIComponent(`containerd-shim-wasmedge/${version}`)}/${archive}`,
-          SHA256: sha256[host.architecture] ?? "",
-        },
-        dependsOn: [remove],
-      }),
-    ];
+  private installShim(host: Host, prepared: pulumi.Resource): pulumi.Resource {
+    return this.script(host, "shim", "install-shim", {
+      settings: { ROLE: "agent", ...shimOf(host, this.args.cluster) },
+      dependsOn: [prepared],
+    });
   }
 
   private installK3s(
     host: Host,
-    role: "server" | "agent",
+    role: Role,
     args: {
       readonly config: string;
-      readonly tokens: pulumi.Output<string>;
+      /** One a line. */
+      readonly secrets: pulumi.Output<string>;
       readonly after: readonly pulumi.Resource[];
     },
-  ): command.remote.Command {
-    const { version, k3s } = this.args.cluster;
+  ): Installed {
+    const { version, k3s, agentTokenGeneration } = this.args.cluster;
     const release = `${k3s.url}/${encodeURIComponent(version)}`;
     const binary = host.architecture === "amd64" ? "k3s" : `k3s-${host.architecture}`;
-    const uninstall = this.undo(host, "uninstall", "uninstall-k3s", { ROLE: role }, args.after);
-    return this.script(host, "k3s", "install-k3s", {
-      settings: {
-        ROLE: role,
-        URL: `${release}/${binary}`,
-        SUMS_URL: `${release}/sha256sum-${host.architecture}.txt`,
-        BINARY: binary,
-        SHA256: k3s.sha256[host.architecture] ?? "",
-        CONFIG: args.config,
-        REGISTRIES: registriesConfig(this.args.cluster),
-        ADMISSION: role === "server" ? admissionConfig() : "",
-        AUDIT_POLICY: role === "server" ? auditPolicy() : "",
-        UNIT: k3sUnit(role),
-      },
-      stdin: pulumi.secret(args.tokens),
-      dependsOn: [uninstall],
+    const settings = {
+      ROLE: role,
+      VERSION: version,
+      URL: `${release}/${binary}`,
+      SUMS_URL: `${release}/sha256sum-${host.architecture}.txt`,
+      BINARY: binary,
+      SHA256: k3s.sha256[host.architecture] ?? "",
+      CONFIG: args.config,
+      REGISTRIES: registriesConfig(this.args.cluster),
+      ADMISSION: role === "server" ? admissionConfig() : "",
+      AUDIT_POLICY: role === "server" ? auditPolicy() : "",
+      UNIT: k3sUnit(role),
+    };
+    const resource = this.script(host, "k3s", "install-k3s", {
+      settings,
+      stdin: pulumi.secret(args.secrets),
+      dependsOn: args.after,
     });
+    const shim = role === "agent" ? shimOf(host, this.args.cluster) : {};
+    return { k3s: resource, wanted: digest(settings, shim, { agentTokenGeneration }) };
   }
 
-  /** Waits until the node is ready; when it leaves the stack, it is drained and taken out of the cluster first. */
-  private join(host: Host, installed: pulumi.Resource, server: Host): pulumi.Resource {
-    const command = (script: HostScript) => hostCommand(script, { NODE: host.name }, server.user);
-    return this.command(server, `${host.name}-node`, {
-      create: command("join-node"),
-      delete: command("drain-node"),
-      dependsOn: [installed],
-    });
-  }
-
-  /** Does nothing until it is deleted. */
-  private undo(
+  /**
+   * Has the node run what is there for it, and waits until it is ready; it does nothing on a host that was just set up.
+   * When the node leaves the stack, it is drained and taken out of the cluster first.
+   *
+   * @returns what is done when the node has taken its turn
+   */
+  private takeTurn(
     host: Host,
-    part: string,
-    script: HostScript,
-    settings: Readonly<Record<string, string>>,
-    dependsOn: readonly pulumi.Resource[],
-  ): command.remote.Command {
-    return this.command(host, `${host.name}-${part}`, {
-      create: "true",
-      delete: hostCommand(script, settings, host.user),
-      dependsOn,
+    role: Role,
+    { k3s, wanted }: Installed,
+    after: readonly pulumi.Resource[],
+  ): pulumi.Resource {
+    const { version, rollout } = this.args.cluster;
+    const TIMEOUT = String(rollout.drainTimeout / 1000);
+    const release = releaseOf(host, role, this.args.cluster);
+    const node = (script: HostScript, settings: Readonly<Record<string, string>>) =>
+      hostCommand(script, { NODE: host.name, ...settings }, this.first.user);
+    const drained =
+      role === "agent"
+        ? [
+            this.command(this.first, `${host.name}-drain`, {
+              create: node("drain-node", { TIMEOUT, RELEASE: release }),
+              dependsOn: [k3s, ...after],
+            }),
+          ]
+        : [];
+    const rolled = this.script(host, "roll", "roll-k3s", {
+      settings: { ROLE: role, VERSION: version, WANTED: wanted },
+      dependsOn: [k3s, ...drained, ...after],
+    });
+    return this.command(this.first, `${host.name}-node`, {
+      create: node("join-cluster", { RELEASE: release, WANTED: wanted }),
+      delete: node("leave-cluster", { TIMEOUT }),
+      dependsOn: [rolled],
     });
   }
 
@@ -247,8 +278,25 @@ export class K3sCluster extends pulumi.ComponentResource {
   }
 }
 
+type Role = "server" | "agent";
+
 function nodeOf({ name, address, labels, taints }: Host) {
   return { name, address, tokenFile: TOKEN_FILE, ...(Object.keys(labels).length > 0 && { labels }), taints };
+}
+
+function shimOf({ architecture }: Host, { shim }: K3sClusterConfig) {
+  const machine = { amd64: "x86_64", arm64: "aarch64" }[architecture];
+  const release = encodeURIComponent(`containerd-shim-wasmedge/${shim.version}`);
+  return {
+    URL: `${shim.url}/${release}/containerd-shim-wasmedge-${machine}-linux-musl.tar.gz`,
+    SHA256: shim.sha256[architecture] ?? "",
+  };
+}
+
+/** What pods are started by, and may not outlive: a change of it drains the node, another config does not. */
+function releaseOf({ architecture }: Host, role: Role, { version, shim }: K3sClusterConfig): string {
+  const sum = shim.sha256[architecture]?.slice(0, 12);
+  return [version, ...(role === "agent" ? ["shim", shim.version, ...(sum === undefined ? [] : [sum])] : [])].join(" ");
 }
 
 /** A token by which a node also checks whom it joins; K3s's own form. */
@@ -260,15 +308,6 @@ function qualified(
   return authority === undefined ? token : pulumi.interpolate`K10${authority}::${user}:${token}`;
 }
 
-type Login = Pick<Host, "host" | "port" | "user" | "key" | "hostKey">;
-
-function connectionTo(host: Host, sshKeys: K3sClusterArgs["sshKeys"]): command.types.input.remote.ConnectionArgs {
-  const login = ({ host, port, user, key, hostKey }: Login) => ({
-    host,
-    port,
-    user,
-    ...(sshKeys[key] !== undefined && { privateKey: sshKeys[key] }),
-    ...(hostKey !== undefined && { hostKey }),
-  });
-  return { ...login(host), ...(host.bastion && { proxy: login(host.bastion) }) };
+function digest(...parts: readonly object[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }

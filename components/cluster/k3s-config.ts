@@ -92,6 +92,18 @@ function ownServerConfig(cluster: K3sClusterConfig): K3sConfig {
     "etcd-snapshot-schedule-cron": cluster.snapshots.schedule,
     "etcd-snapshot-retention": String(cluster.snapshots.retention),
     "etcd-snapshot-compress": true,
+    ...(cluster.snapshots.s3 && s3Config(cluster.snapshots.s3)),
+  };
+}
+
+/** Without its keys: those are secrets, in a file of their own. */
+function s3Config({ bucket, endpoint, region, folder }: NonNullable<K3sClusterConfig["snapshots"]["s3"]>): K3sConfig {
+  return {
+    "etcd-s3": true,
+    "etcd-s3-bucket": bucket,
+    "etcd-s3-endpoint": endpoint,
+    "etcd-s3-region": region,
+    ...(folder !== undefined && { "etcd-s3-folder": folder }),
   };
 }
 

@@ -27,6 +27,7 @@ export interface RegisteredOptions {
 /** Resource types that the program may register: any other is a mistake in the program or one to add here. */
 const KNOWN_TYPES = [
   "pulumi:pulumi:Stack",
+  "pulumi:pulumi:StackReference",
   "pulumi:providers:kubernetes",
   "command:remote:Command",
   "random:index/randomPassword:RandomPassword",
@@ -71,6 +72,8 @@ export function secret(value: unknown): { readonly secret: unknown } {
 export interface MockOptions {
   readonly stack?: string;
   readonly preview?: boolean;
+  /** Outputs of the stack's last `up`. */
+  readonly lastOutputs?: Readonly<Record<string, unknown>>;
   /** The stack's config under the project's namespace; what is no text is given as JSON, as the engine does. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Keys of `config` that are stored encrypted. */
@@ -88,7 +91,7 @@ export async function register<T>(
   program: () => T | Promise<T>,
   options: MockOptions = {},
 ): Promise<{ readonly result: T; readonly resources: readonly Registered[] }> {
-  const { stack = "test", preview = false, config = {}, secretKeys = [] } = options;
+  const { stack = "test", preview = false, lastOutputs = {}, config = {}, secretKeys = [] } = options;
   const resources: Registered[] = [];
   const unexpected: string[] = [];
   await pulumi.runtime.setMocks(
@@ -96,7 +99,8 @@ export async function register<T>(
       newResource: ({ type, name, inputs, id }) => {
         if (!KNOWN_TYPES.includes(type)) unexpected.push(`resource ${type} "${name}"`);
         const state = inputs as Record<string, unknown>;
-        const outputs = OUTPUTS[type]?.(name) ?? {};
+        const outputs =
+          type === "pulumi:pulumi:StackReference" ? { outputs: lastOutputs } : (OUTPUTS[type]?.(name) ?? {});
         const metadata = state["metadata"];
         return {
           id: id ?? `${name}-id`,
@@ -113,6 +117,7 @@ export async function register<T>(
     PROJECT,
     stack,
     preview,
+    "organization",
   );
   const namespaced = (key: string) => `${PROJECT}:${key}`;
   const texts = Object.entries(config).map(([key, value]) => [

@@ -1,6 +1,10 @@
 # In front of every script here: as bash, and with these words.
 set -euo pipefail
 
+# What this program keeps on a host, root's alone. Not every script has need of it.
+# shellcheck disable=SC2034
+state=/var/lib/wasm-functions
+
 fail() {
   echo "$(hostname): $*" >&2
   exit 1

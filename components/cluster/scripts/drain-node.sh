@@ -1,7 +1,18 @@
-# Takes a node out of the cluster, from a server: its pods leave first, as their disruption budgets let them.
-#   NODE  its name
-: "${NODE:?}"
-if [ -z "$(k3s kubectl get node "$NODE" -o name --ignore-not-found)" ]; then exit 0; fi
-k3s kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --timeout=300s ||
-  fail "$NODE does not let go of its pods in 300 s: see the budgets above; it is cordoned, and still in the cluster"
-k3s kubectl delete node "$NODE" --wait=false
+# Has a node's pods leave it, from a server, before the node starts again with what they may not outlive.
+#   NODE     its name
+#   TIMEOUT  seconds that it may take
+#   RELEASE  what it is to run: K3s's version and the shim's
+: "${NODE:?}" "${TIMEOUT:?}" "${RELEASE:?}"
+
+runs=$(annotation release)
+# One that is not there yet has no pods, and one that runs it keeps them.
+if [ -z "$(k3s kubectl get node "$NODE" -o name --ignore-not-found)" ] || [ "$runs" = "$RELEASE" ]; then exit 0; fi
+if [ -z "$(others)" ]; then
+  echo "$NODE is the only one of its kind: its pods have nowhere to go, and stay" >&2
+  exit 0
+fi
+# Marked, so that a node that somebody else has cordoned stays so.
+if [ -z "$(k3s kubectl get node "$NODE" -o jsonpath='{.spec.unschedulable}')" ]; then
+  k3s kubectl annotate node "$NODE" --overwrite "$prefix/drained-for=$RELEASE" >/dev/null
+fi
+drain

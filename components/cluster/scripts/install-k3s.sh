@@ -1,78 +1,74 @@
-# Installs K3s from its binary and its config file, and starts it again where any of that has changed.
+# Brings K3s to a host, its binary and its files, and starts it where it does not run; where it does, what is new waits for
+# the node's turn (roll-k3s.sh).
 #   ROLE       server or agent
+#   VERSION    of K3s
 #   URL        the binary's
 #   SUMS_URL   the release's list of SHA-256 sums, which names the binary BINARY
 #   SHA256     of the binary; empty: that of the list
-#   CONFIG     /etc/rancher/k3s/config.yaml
-#   REGISTRIES /etc/rancher/k3s/registries.yaml
+#   CONFIG     config.yaml
+#   REGISTRIES registries.yaml; empty: none
 #   ADMISSION, AUDIT_POLICY  files that a server's config names; empty on an agent
 #   UNIT       the systemd unit
-#   standard input: the token to join by and, for a server, on a second line the one that agents join by
-: "${ROLE:?}" "${URL:?}" "${SUMS_URL:?}" "${BINARY:?}" "${SHA256?}" "${CONFIG:?}" "${REGISTRIES?}" "${ADMISSION?}"
+#   standard input, one a line: the token to join by and, for a server, the one that agents join by, and the keys of the
+#   bucket that snapshots go to, which are empty where there is none
+: "${VERSION:?}" "${URL:?}" "${SUMS_URL:?}" "${BINARY:?}" "${SHA256?}" "${CONFIG:?}" "${REGISTRIES?}" "${ADMISSION?}"
 : "${AUDIT_POLICY?}" "${UNIT:?}"
 
 IFS= read -r token || fail "no token came by standard input"
-agent_token=
-[ "$ROLE" = agent ] || IFS= read -r agent_token || fail "no agents' token came by standard input"
+agent_token='' access_key='' secret_key=''
+if [ "$ROLE" = server ]; then
+  { IFS= read -r agent_token && IFS= read -r access_key && IFS= read -r secret_key; } ||
+    fail "fewer secrets came by standard input than a server has"
+fi
 
-k3s=/usr/local/bin/k3s
-etc=/etc/rancher/k3s
-case $ROLE in server) service=k3s ;; *) service="k3s-agent" ;; esac
-state=/var/lib/wasm-functions
-install -d -m 0700 "$state"
+# `v1.30.4+k3s1` as 30: the minor version, by which Kubernetes may go up one at a time and never down.
+minor() { sed -E 's/^v1\.([0-9]+)\..*/\1/' <<<"$1"; }
 
-# Whole or not at all, and never readable by others for a moment.
-put() {
-  local file=$1 mode=$2 content=$3
-  if [ -e "$file" ] && [ "$(cat "$file")" = "$content" ] && [ "$(stat -c %a "$file")" = "$mode" ]; then return; fi
-  (umask 077 && printf '%s\n' "$content" >"$file.new")
-  chmod "$mode" "$file.new"
-  mv -f "$file.new" "$file"
-}
+if [ -x "$k3s" ]; then
+  installed=$("$k3s" --version | awk '$1 == "k3s" { print $3 }')
+  step=$(($(minor "$VERSION") - $(minor "$installed")))
+  [ "$step" -le 1 ] || fail "K3s $installed is here, and $VERSION skips a minor version: go by each one between"
+  [ "$step" -ge 0 ] || fail "K3s $installed is here, and $VERSION is an older minor version: etcd's data cannot go back"
+fi
 
+install -d -m 0700 "$state" "$wanted"
 if [ -z "$SHA256" ]; then
   sums=$(mktemp)
+  trap 'rm -f "$sums"' EXIT
   download "$SUMS_URL" "$sums"
   SHA256=$(awk -v name="$BINARY" '$2 == name { print $1 }' "$sums")
-  rm -f "$sums"
   [ -n "$SHA256" ] || fail "$SUMS_URL has no sum of $BINARY"
 fi
-if [ ! -x "$k3s" ] || [ "$(sum "$k3s")" != "$SHA256" ]; then
-  trap 'rm -f "$k3s.new"' EXIT
-  download "$URL" "$k3s.new"
-  check_sum "$k3s.new" "$SHA256" "$URL"
-  chmod 0755 "$k3s.new"
-  mv -f "$k3s.new" "$k3s"
+if [ -x "$k3s" ] && [ "$(sum "$k3s")" = "$SHA256" ]; then
+  rm -f "$wanted/k3s"
+elif [ ! -e "$wanted/k3s" ] || [ "$(sum "$wanted/k3s")" != "$SHA256" ]; then
+  download "$URL" "$wanted/k3s.part"
+  check_sum "$wanted/k3s.part" "$SHA256" "$URL"
+  chmod 0755 "$wanted/k3s.part"
+  mv -f "$wanted/k3s.part" "$wanted/k3s"
 fi
 
-install -d -m 0755 "$etc"
-put "$etc/config.yaml" 600 "$CONFIG"
-put "$etc/token" 600 "$token"
-[ -z "$agent_token" ] || put "$etc/agent-token" 600 "$agent_token"
-[ -z "$REGISTRIES" ] || put "$etc/registries.yaml" 600 "$REGISTRIES"
-[ -z "$ADMISSION" ] || put "$etc/admission.yaml" 600 "$ADMISSION"
-[ -z "$AUDIT_POLICY" ] || put "$etc/audit-policy.yaml" 600 "$AUDIT_POLICY"
-put "/etc/systemd/system/$service.service" 644 "$UNIT"
-
-systemctl daemon-reload
-systemctl -q enable "$service"
-# What it was last started with is written down once it has started: a run that was broken off leaves no such word.
-inputs=$(find "$k3s" "$etc" "/etc/systemd/system/$service.service" -type f ! -name k3s.yaml -exec sha256sum {} + | sort | sha256sum)
-if [ "$(cat "$state/k3s-started" 2>/dev/null)" != "$inputs" ] || ! systemctl -q is-active "$service"; then
-  timeout 600 systemctl restart "$service" || {
-    journalctl -u "$service" -n 20 --no-pager -o cat >&2
-    fail "$service does not start: the journal's last lines are above"
-  }
-  printf '%s\n' "$inputs" >"$state/k3s-started"
+# An empty one is not wanted.
+want() {
+  if [ -z "$2" ]; then
+    rm -f "$wanted/$1"
+  else
+    (umask 077 && printf '%s\n' "$2" >"$wanted/$1")
+  fi
+}
+want config.yaml "$CONFIG"
+want token "$token"
+want agent-token "$agent_token"
+s3_keys=
+if [ -n "$access_key" ]; then
+  s3_keys=$(printf 'etcd-s3-access-key: "%s"\netcd-s3-secret-key: "%s"' "$access_key" "$secret_key")
 fi
+want s3-keys.yaml "$s3_keys"
+want registries.yaml "$REGISTRIES"
+want admission.yaml "$ADMISSION"
+want audit-policy.yaml "$AUDIT_POLICY"
+want unit "$UNIT"
 
-if [ "$ROLE" = server ]; then
-  eventually 180 "$k3s" kubectl get --raw=/readyz >/dev/null || fail "the API server is not ready after 180 s"
-  # What others know the cluster's authority by.
-  sum /var/lib/rancher/k3s/server/tls/server-ca.crt
-else
-  config=/var/lib/rancher/k3s/agent/etc/containerd/config.toml
-  eventually 60 test -s "$config" || fail "K3s has written no $config in 60 s"
-  grep -Eq 'runtimes\."?wasmedge"?\]' "$config" ||
-    fail "K3s did not find the WasmEdge shim when it started: $config has no runtime wasmedge"
-fi
+runs || apply
+# What others know the cluster's authority by.
+if [ "$ROLE" = server ]; then sum /var/lib/rancher/k3s/server/tls/server-ca.crt; fi

@@ -1,17 +1,21 @@
-# Installs containerd's shim for WasmEdge. K3s looks for it once, when it starts, so this comes first.
+# Brings containerd's shim for WasmEdge to a host: in place where K3s does not run yet, which looks for it once, when it
+# starts; else beside, for when its pods have left.
+#   ROLE    agent
 #   URL     the release's archive
 #   SHA256  of the archive; empty: the signature inside is verified by cosign
 : "${URL:?}" "${SHA256?}"
 
 name=containerd-shim-wasmedge-v1
-shim=/usr/local/bin/$name
-state=/var/lib/wasm-functions
-install -d -m 0700 "$state"
+install -d -m 0700 "$state" "$wanted"
 
-# What is installed is what was, byte by byte: a file that was tampered with or half written is installed again.
-if [ -x "$shim" ] && [ "$(cat "$state/shim" 2>/dev/null)" = "$URL $SHA256 $(sum "$shim")" ]; then
-  exit 0
-fi
+# What is there is what was verified, byte by byte: a file that was tampered with or half written is brought again.
+for file in "$wanted/shim" "$shim"; do
+  if [ -e "$file" ] && [ "$(cat "$state/shim" 2>/dev/null)" = "$URL $SHA256 $(sum "$file")" ]; then
+    # In place already: what is beside it is not wanted any more.
+    [ "$file" != "$shim" ] || rm -f "$wanted/shim"
+    exit 0
+  fi
+done
 
 work=$(mktemp -d "$state/shim.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -27,7 +31,9 @@ if [ -z "$SHA256" ]; then
     --certificate-oidc-issuer https://token.actions.githubusercontent.com ||
     fail "$URL is not signed by its publisher: nothing was installed"
 fi
-# A running shim keeps its file; the next pod gets the new one.
-install -m 0755 "$work/$name" "$shim.new"
-mv -f "$shim.new" "$shim"
-printf '%s\n' "$URL $SHA256 $(sum "$shim")" >"$state/shim"
+mv -f "$work/$name" "$wanted/shim"
+printf '%s\n' "$URL $SHA256 $(sum "$wanted/shim")" >"$state/shim"
+if ! runs; then
+  place "$wanted/shim" "$shim" 755
+  rm -f "$wanted/shim"
+fi

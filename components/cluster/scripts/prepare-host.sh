@@ -3,7 +3,6 @@
 #   SYSCTLS  settings, one `name=value` a line
 : "${MODULES:?}" "${SYSCTLS:?}"
 
-state=/var/lib/wasm-functions
 install -d -m 0700 "$state"
 touch "$state/sysctls-before"
 

@@ -1,5 +1,21 @@
-# Undoes prepare-host.sh: the kernel's settings are what they were before it. Modules stay loaded until the next boot.
-state=/var/lib/wasm-functions
+# Makes a host bare again, once its node has left the cluster: K3s with everything that it has made, the shim, and the kernel's
+# settings. Modules stay loaded until the next boot.
+#   ROLE  server or agent
+
+systemctl -q disable --now "$service" 2>/dev/null || true
+# systemd leaves the containers to K3s, and K3s to whoever stops it for good.
+pkill -9 -f '^[^ ]*containerd-shim-[^ ]* .*-address /run/k3s/containerd/containerd.sock' || true
+# Groups go while they are read, with their last process.
+{ find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null || true; } |
+  while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done
+awk '$2 ~ "^/(run/k3s|var/lib/kubelet/pods|run/netns/cni-|var/lib/rancher/k3s)" { print $2 }' /proc/self/mounts | sort -r |
+  while read -r mount; do umount -l "$mount" || true; done
+for link in cni0 flannel.1 flannel-wg; do ip link delete "$link" 2>/dev/null || true; done
+
+rm -f "$unit" "$k3s" "$shim"
+systemctl daemon-reload
+rm -rf "$etc" /var/lib/rancher/k3s /var/lib/kubelet /run/k3s /run/flannel /etc/cni/net.d/10-flannel.conflist
+
 rm -f /etc/sysctl.d/90-wasm-functions.conf /etc/modules-load.d/wasm-functions.conf
 if [ -e "$state/sysctls-before" ]; then
   while IFS='=' read -r name value; do

@@ -47,7 +47,8 @@ export async function startEtcd(config: ServerConfig, { initial, state }: EtcdCl
     "election-timeout": 5000,
   };
   startPart(`${PARTS}/etcd`, withArguments(flags, config.etcdArgs));
-  await ready("etcd", () => callEtcd("/v3/maintenance/status", {}));
+  // A learner answers no question about keys.
+  await ready("etcd", () => callEtcd("/v3/kv/range", { key: Buffer.from("/").toString("base64") }));
 }
 
 export function peerUrl(address: string): string {

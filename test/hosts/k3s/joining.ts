@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, rmSync } from "node:
 import { createServer } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readIfExists, writeFileAtomic } from "../../../local/files";
 import { issue, type Authority } from "../../../local/node/credentials";
 import type { ClusterNetwork } from "../../../local/node/k3s-agent";
@@ -112,23 +113,46 @@ export async function agentAnswer(node: JoinRequest, config: ServerConfig, autho
 /** The cluster's own keys, as one server gives them to the next; K3s keeps them encrypted in etcd for that. */
 const SHARED = ["tls/server-ca.crt", "tls/server-ca.key", "tls/service.key", "cred/encryption-config.json"];
 
+interface Member {
+  readonly ID: string;
+  readonly name?: string;
+  readonly peerURLs: readonly string[];
+  readonly isLearner?: boolean;
+}
+
+async function members(): Promise<readonly Member[]> {
+  return (JSON.parse(await callEtcd("/v3/cluster/member/list", {})) as { members: Member[] }).members;
+}
+
+/** A member comes as a learner, as K3s has it: until it has caught up, it counts for no majority. */
 async function serverAnswer({ name, address }: JoinRequest): Promise<ServerAnswer> {
   const files = SHARED.flatMap((file) => {
     const content = readIfExists(`${SERVER_DIR}/${file}`);
     return content === undefined ? [] : [[file, content]];
   });
-  interface Members {
-    readonly members: readonly { readonly name?: string; readonly peerURLs: readonly string[] }[];
-  }
   const own = peerUrl(address);
-  let { members } = JSON.parse(await callEtcd("/v3/cluster/member/list", {})) as Members;
-  if (!members.some(({ peerURLs }) => peerURLs.includes(own))) {
-    ({ members } = JSON.parse(await callEtcd("/v3/cluster/member/add", { peerURLs: [own] })) as Members);
+  if (!(await members()).some(({ peerURLs }) => peerURLs.includes(own))) {
+    await callEtcd("/v3/cluster/member/add", { peerURLs: [own], isLearner: true });
   }
-  const initial = members.map(
+  const initial = (await members()).map(
     (member) => `${member.peerURLs.includes(own) ? name : (member.name ?? "")}=${member.peerURLs[0]}`,
   );
   return { files: Object.fromEntries(files), members: initial };
+}
+
+/** Makes members of learners that have caught up, for as long as this process lives. */
+export async function promoteLearners(): Promise<void> {
+  for (;;) {
+    await sleep(1000);
+    try {
+      for (const { ID, isLearner, name } of await members()) {
+        // One that has not been started yet has no name.
+        if (isLearner && name) await callEtcd("/v3/cluster/member/promote", { ID });
+      }
+    } catch (error) {
+      log("info", `A server has not caught up yet: ${String(error)}`);
+    }
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { runAgent } from "./agent";
 import { clusterAuthority, serverCertificates } from "./certificates";
 import type { ServerConfig } from "./config";
 import { peerUrl, startControlPlane, startEtcd, type EtcdCluster } from "./control-plane";
-import { admit, agentAnswer, answerJoins, keepTokens, type ServerAnswer } from "./joining";
+import { admit, agentAnswer, answerJoins, keepTokens, promoteLearners, type ServerAnswer } from "./joining";
 import { keepSnapshots } from "./snapshots";
 import { API_PORT, log, SERVER_DIR } from "./stand-in";
 import { join, nodePassword } from "./token";
@@ -23,6 +23,7 @@ export async function runServer(config: ServerConfig, notify: () => void): Promi
   await answerJoins(config, authority, tokens);
   applyAddOns(config);
   void keepSnapshots(config);
+  void promoteLearners();
   log("info", "k3s is up and running");
   notify();
   if (config.agentDisabled) return;

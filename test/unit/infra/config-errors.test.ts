@@ -115,7 +115,7 @@ const CASES: readonly Case[] = [
   [
     "an unknown key at the top",
     rawConfig({ gatway: {} }),
-    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, tenants, functions, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys; did you mean gateway?",
+    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, tenants, functions, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys, snapshotStorage; did you mean gateway?",
   ],
   [
     "an unknown key deep down",

@@ -323,4 +323,11 @@ describe("the cluster's kubeconfig", () => {
     await run("dev");
     expect(warnings.join("\n")).toContain(missing);
   });
+
+  it("goes from one version of K3s to the next alone: a preview already says so", async () => {
+    const lastOutputs = { k3sVersion: "v1.28.9+k3s1" };
+    await expect(run("dev", {}, { lastOutputs })).rejects.toThrow("skips a minor version; go by each version between");
+    const { result } = await run("dev", {}, { lastOutputs: { k3sVersion: "v1.29.9+k3s1" } });
+    expect(result.k3sVersion).toBe("v1.30.4+k3s1");
+  });
 });

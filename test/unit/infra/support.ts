@@ -2,7 +2,7 @@ import { parseConfig, type StackConfig } from "../../../infra/config";
 import { planStack, type Plan } from "../../../infra/plan";
 import { formatProblem, ProblemsError } from "../../../infra/problems";
 
-type Raw = Record<string, unknown>;
+export type Raw = Record<string, unknown>;
 
 /** The smallest raw config that is valid; everything else is the reference workload. */
 export function rawConfig(overrides: Raw = {}): Raw {

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { K3sCluster } from "../../../../components/cluster/k3s-cluster";
-import { parseConfig, type K3sClusterConfig } from "../../../../infra/config";
+import { parseConfig, SECRET_PRESENT, type K3sClusterConfig } from "../../../../infra/config";
 import { planStack } from "../../../../infra/plan";
 import { find, register, secret, valueOf, type Registered } from "../../../support/mocks";
-import { k3s } from "../../infra/support";
+import { k3s, type Raw } from "../../infra/support";
 
 const COMMAND = "command:remote:Command";
 const HOST_KEY = `ssh-ed25519 ${"A".repeat(68)}`;
@@ -29,16 +29,24 @@ const CLUSTER = k3s(3, 0, {
 });
 
 async function make(cluster: object): Promise<{ resources: readonly Registered[]; kubeconfig: string }> {
+  const s3 = JSON.stringify(cluster).includes('"s3"');
   const config = parseConfig({
     cluster,
+    ...(s3 && { snapshotStorage: { accessKey: SECRET_PRESENT, secretKey: SECRET_PRESENT } }),
     functions: [{ scaling: { min: 2, initial: 2, max: 20 }, workload: { peakRequestsPerSecond: 400 } }],
   });
   const key = (name: string) => pulumi.secret(`private key ${name}`);
   const sshKeys = { default: key("default"), agents: key("agents"), bastion: key("bastion") };
+  const snapshotStorage = s3 ? { accessKey: key("of the bucket"), secretKey: key("to the bucket") } : {};
   const { result, resources } = await register(() =>
     valueOf(
-      new K3sCluster("k3s", { config, cluster: config.cluster as K3sClusterConfig, plan: planStack(config), sshKeys })
-        .kubeconfig,
+      new K3sCluster("k3s", {
+        config,
+        cluster: config.cluster as K3sClusterConfig,
+        plan: planStack(config),
+        sshKeys,
+        snapshotStorage,
+      }).kubeconfig,
     ),
   );
   return { resources, kubeconfig: result };
@@ -61,8 +69,8 @@ describe("a K3s cluster", () => {
     new Set(after(name).flatMap((each) => [each, ...(each.includes("token") ? [] : before(each))]));
 
   it("takes these steps, and no other", () => {
-    const server = (name: string) => ["k3s", "prepare", "restore", "uninstall"].map((part) => `k3s-${name}-${part}`);
-    const agent = (name: string) => [...server(name), `k3s-${name}-remove-shim`, `k3s-${name}-shim`];
+    const server = (name: string) => ["restore", "prepare", "k3s", "roll", "node"].map((part) => `k3s-${name}-${part}`);
+    const agent = (name: string) => [...server(name), `k3s-${name}-shim`, `k3s-${name}-drain`];
     expect(
       commands()
         .map(({ name }) => name)
@@ -71,14 +79,13 @@ describe("a K3s cluster", () => {
       [
         ...["server-0", "server-1", "server-2"].flatMap(server),
         ...["agent-0", "agent-1"].flatMap(agent),
-        ...["server-1", "server-2", "agent-0", "agent-1"].map((name) => `k3s-${name}-node`),
         "k3s-kubeconfig",
       ].sort(),
     );
   });
 
   it("makes servers one after the other, each ready before the next, then agents side by side", () => {
-    expect(before("server-1-k3s")).toContain("server-0-k3s");
+    expect(before("server-1-k3s")).toContain("server-0-node");
     expect(before("server-2-k3s")).toContain("server-1-node");
     expect([...before("server-1-k3s")].filter((name) => name.startsWith("server-2"))).toEqual([]);
     for (const agent of ["agent-0-k3s", "agent-1-k3s"]) {
@@ -93,28 +100,28 @@ describe("a K3s cluster", () => {
     expect(before("server-0-k3s")).toContain("server-0-prepare");
   });
 
-  it("drains a node that leaves, then uninstalls it, then restores its host: deletions go the other way round", () => {
+  it("lets nodes take their turn one at a time: ready before the next, an agent drained before", () => {
+    expect(before("agent-0-roll")).toContain("agent-0-drain");
+    expect(before("agent-0-drain")).toContain("agent-0-k3s");
+    expect(after("agent-1-drain")).toContain("agent-0-node");
+    expect(before("server-2-roll")).toContain("server-1-node");
+    for (const part of ["drain", "roll", "node"]) expect(text(`agent-0-${part}`)).not.toBe(text(`agent-1-${part}`));
+  });
+
+  it("drains a node that leaves, then makes its host bare: deletions go the other way round", () => {
     expect(text("agent-0-node", "delete")).toContain("k3s kubectl drain");
-    expect(before("agent-0-node")).toContain("agent-0-uninstall");
-    expect(before("agent-0-uninstall")).toContain("agent-0-remove-shim");
-    expect(before("agent-0-remove-shim")).toContain("agent-0-restore");
+    expect(before("agent-0-node")).toContain("agent-0-restore");
     // The cluster's own server is the last: others are drained from it.
-    expect(before("agent-0-uninstall")).toContain("server-0-uninstall");
+    expect(before("agent-0-node")).toContain("server-0-node");
   });
 
   it("deletes nothing with what sets a host up: a replaced command would", () => {
     const deleting = commands().filter(({ inputs }) => inputs["delete"] !== undefined);
     expect(deleting.map(({ name }) => name.split("-").at(-1)).sort()).toEqual(
-      [
-        ...Array<string>(4).fill("node"),
-        ...Array<string>(5).fill("restore"),
-        "shim",
-        "shim",
-        ...Array<string>(5).fill("uninstall"),
-      ].sort(),
+      [...Array<string>(5).fill("node"), ...Array<string>(5).fill("restore")].sort(),
     );
     expect(deleting.filter(({ name }) => !name.endsWith("-node")).map(({ inputs }) => inputs["create"])).toEqual(
-      Array(12).fill("true"),
+      Array(5).fill("true"),
     );
     expect(commands().filter(({ inputs, options }) => "triggers" in inputs || options.deleteBeforeReplace)).toEqual([]);
   });
@@ -147,8 +154,8 @@ describe("a K3s cluster", () => {
   it("has the tokens in standard input alone, as secrets, with the cluster's authority for whoever joins", () => {
     const [server, agent] = ["secret of k3s-server-token", "secret of k3s-agent-token"];
     const authority = "K10stdout of k3s-server-0-k3s";
-    expect(step("server-0-k3s").inputs["stdin"]).toEqual(secret(`${server}\n${agent}\n`));
-    expect(step("server-2-k3s").inputs["stdin"]).toEqual(secret(`${authority}::server:${server}\n${agent}\n`));
+    expect(step("server-0-k3s").inputs["stdin"]).toEqual(secret(`${server}\n${agent}\n\n\n`));
+    expect(step("server-2-k3s").inputs["stdin"]).toEqual(secret(`${authority}::server:${server}\n${agent}\n\n\n`));
     expect(step("agent-1-k3s").inputs["stdin"]).toEqual(secret(`${authority}::node:${agent}\n`));
     const plain = JSON.stringify(resources, (key, value: unknown) => (key === "secret" ? "…" : value));
     expect(plain).not.toContain("secret of");
@@ -187,6 +194,55 @@ describe("a K3s cluster", () => {
 it("makes a cluster of one server with the same steps", async () => {
   const { resources } = await make(k3s(1, 1));
   const steps = resources.filter(({ type }) => type === COMMAND).map(({ name }) => name);
-  expect(steps).toHaveLength(4 + 6 + 1 + 1);
-  expect(steps).not.toContain("k3s-server-0-node");
+  expect(steps).toHaveLength(5 + 7 + 1);
+});
+
+it("has the keys of the snapshots' bucket in standard input alone", async () => {
+  const { resources } = await make(k3s(1, 1, { snapshots: { s3: { bucket: "etcd-snapshots", folder: "prod" } } }));
+  const { inputs } = find(resources, COMMAND, "k3s-server-0-k3s");
+  expect(JSON.stringify(inputs["stdin"])).toContain("private key of the bucket\\nprivate key to the bucket");
+  expect(inputs["create"]).toContain("etcd-s3-bucket: etcd-snapshots");
+  expect(JSON.stringify(find(resources, COMMAND, "k3s-agent-0-k3s").inputs)).not.toContain("etcd-snapshots");
+});
+
+describe("a changed config", () => {
+  const CHANGES: readonly (readonly [string, Raw, readonly string[]])[] = [
+    [
+      "of K3s's files restarts nodes, and drains none",
+      { mirrors: { "*": ["https://mirror.example.com"] } },
+      ["k3s", "roll", "node"],
+    ],
+    ["of K3s's version drains agents before", { version: "v1.31.1+k3s1" }, ["k3s", "drain", "roll", "node"]],
+    ["of the shim's version does too", { shim: { version: "v0.6.1" } }, ["shim", "drain", "roll", "node"]],
+    ["of the agents' token restarts nodes", { agentTokenGeneration: 2 }, ["roll", "node"]],
+    ["of where K3s comes from drains none", { k3s: { url: "https://mirror.example.com" } }, ["k3s", "roll", "node"]],
+    [
+      "of the user that enters drains and restarts none",
+      { agents: (k3s(1, 2)["agents"] as Raw[]).map((host) => ({ ...host, port: 23 })) },
+      [],
+    ],
+  ];
+
+  it.each(CHANGES)("%s", async (_, change, expected) => {
+    const inputs = async (cluster: object) => {
+      const { resources } = await make(cluster);
+      const own = resources.filter(({ name, type }) => type === COMMAND && name.startsWith("k3s-agent-0-"));
+      return new Map(own.map(({ name, inputs }) => [name.replace("k3s-agent-0-", ""), inputs["create"]]));
+    };
+    const [before, after] = [await inputs(k3s(1, 2)), await inputs(k3s(1, 2, change))];
+    expect([...before.keys()].filter((part) => before.get(part) !== after.get(part)).sort()).toEqual(
+      [...expected].sort(),
+    );
+  });
+});
+
+it.each([
+  [1, ["agent-2"]],
+  [2, ["agent-1"]],
+  [4, []],
+])("has %d agents away at once", async (maxUnavailable, before) => {
+  const { resources } = await make(k3s(1, 4, { rollout: { maxUnavailable } }));
+  const drain = find(resources, COMMAND, "k3s-agent-3-drain");
+  const waitsFor = drain.dependencies.map((urn) => /::k3s-(agent-\d+)-node$/.exec(urn)?.[1]);
+  expect(waitsFor.filter((name) => name !== undefined)).toEqual(before);
 });
