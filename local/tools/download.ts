@@ -1,18 +1,11 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { Readable, Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 import type { Arch, ReleaseFile, ToolRelease } from "../../infra/versions";
 import { runChild } from "./child";
 import { contentKey } from "./cache";
-import { isDiskFull, saysDiskFull, Unavailable } from "./failures";
+import { saysDiskFull, Unavailable } from "./failures";
+import { fetchFile, fetchText, reasonOf, Unreachable } from "./fetch";
 import type { Hosts } from "./hosts";
-
-/** Milliseconds without a byte after which a download counts as broken. */
-const STALL = 30_000;
-const ATTEMPTS = 2;
 
 export interface DownloadContext {
   readonly hosts: Hosts;
@@ -55,7 +48,7 @@ export async function downloadRelease(release: ToolRelease, folder: string, cont
   const name = path.posix.basename(new URL(url).pathname);
   const expected = release.sha256?.[context.arch] ?? (await publishedSum(release, name, context));
   const file = path.join(folder, name);
-  const actual = await fetchFile(release, file, context);
+  const actual = await givingUp(release, context, fetchFile(url, file, context));
   if (actual !== expected) {
     fs.rmSync(file, { force: true });
     throw new Unavailable(`${url} has SHA-256 ${actual}, its publisher says ${expected}: refused, it was not run`);
@@ -74,7 +67,7 @@ function urlOf(file: ReleaseFile, { hosts, arch }: DownloadContext): string {
 async function publishedSum(release: ToolRelease, name: string, context: DownloadContext): Promise<string> {
   const list = release.checksums;
   if (!list) throw new Unavailable(`no SHA-256 of ${name} is known`);
-  const text = await unlessStalled(context, async (signal) => (await request(list, context, signal)).text());
+  const text = await givingUp(list, context, fetchText(urlOf(list, context), context));
   const sum = findSum(text, name);
   if (sum === undefined)
     throw new Unavailable(`${urlOf(list, context)} has no SHA-256 for ${name}: refused, not downloaded`);
@@ -91,86 +84,12 @@ export function findSum(list: string, name: string): string | undefined {
   return sum !== undefined && /^[0-9a-f]{64}$/.test(sum) ? sum : undefined;
 }
 
-/** Fetches a file and gives its SHA-256. A broken connection is tried once more, from the start. */
-async function fetchFile(source: ReleaseFile, file: string, context: DownloadContext): Promise<string> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await unlessStalled(context, (signal, alive) => fetchOnce(source, file, context, signal, alive));
-    } catch (error) {
-      fs.rmSync(file, { force: true });
-      context.signal?.throwIfAborted();
-      if (isDiskFull(error) || error instanceof Unavailable) throw error;
-      if (attempt === ATTEMPTS) {
-        throw new Unavailable(`${urlOf(source, context)} broke off ${ATTEMPTS} times: ${reasonOf(error)}`);
-      }
-    }
-  }
-}
-
-async function fetchOnce(
-  source: ReleaseFile,
-  file: string,
-  context: DownloadContext,
-  signal: AbortSignal,
-  alive: () => void,
-): Promise<string> {
-  const response = await request(source, context, signal);
-  const total = Number(response.headers.get("content-length")) || undefined;
-  const hash = createHash("sha256");
-  let size = 0;
-  const watch = new Transform({
-    transform(chunk: Buffer, _encoding, next) {
-      alive();
-      hash.update(chunk);
-      size += chunk.length;
-      context.update(`downloading ${megabytes(size)}${total === undefined ? "" : ` of ${megabytes(total)}`} MB`);
-      next(undefined, chunk);
-    },
+/** A server that took a connection and served nothing will do so the next time, after as long a wait. */
+async function givingUp<T>({ host }: ReleaseFile, { hosts }: DownloadContext, fetched: Promise<T>): Promise<T> {
+  return fetched.catch((error: unknown) => {
+    if (error instanceof Unreachable) hosts.giveUp(host, error.reason);
+    throw error;
   });
-  const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
-  await pipeline(body, watch, fs.createWriteStream(file), { signal });
-  if (total !== undefined && size !== total) throw new Error(`${size} of ${total} bytes came`);
-  return hash.digest("hex");
-}
-
-/** Ends what is fetched when the run is stopped, or when nothing has come for a while. */
-async function unlessStalled<T>(
-  context: DownloadContext,
-  fetching: (signal: AbortSignal, alive: () => void) => Promise<T>,
-): Promise<T> {
-  const abort = new AbortController();
-  const stop = () => abort.abort(context.signal?.reason);
-  const stalled = () => abort.abort(new Error(`no data for ${STALL / 1000} s`));
-  let timer = setTimeout(stalled, STALL);
-  const alive = () => {
-    clearTimeout(timer);
-    timer = setTimeout(stalled, STALL);
-  };
-  context.signal?.addEventListener("abort", stop);
-  try {
-    return await fetching(abort.signal, alive);
-  } catch (error) {
-    // A pipeline tells only that it was aborted; why is with the signal.
-    throw abort.signal.aborted && !(error instanceof Unavailable) ? abort.signal.reason : error;
-  } finally {
-    clearTimeout(timer);
-    context.signal?.removeEventListener("abort", stop);
-  }
-}
-
-async function request(file: ReleaseFile, context: DownloadContext, signal: AbortSignal): Promise<Response> {
-  const url = urlOf(file, context);
-  const response = await fetch(url, { redirect: "follow", signal }).catch((error: unknown) => {
-    context.signal?.throwIfAborted();
-    // It took a connection and then served nothing: so it will the next time, after as long a wait.
-    context.hosts.giveUp(file.host, reasonOf(error));
-    throw new Unavailable(`${url} cannot be fetched: ${reasonOf(error)}`);
-  });
-  if (!response.ok || !response.body) throw new Unavailable(`${url} answers ${response.status}`);
-  if (new URL(response.url).protocol !== new URL(url).protocol) {
-    throw new Unavailable(`${url} leads to ${response.url}, which is not the same protocol: refused`);
-  }
-  return response;
 }
 
 async function unpack(archive: string, folder: string, { env, signal }: DownloadContext): Promise<void> {
@@ -183,13 +102,4 @@ async function unpack(archive: string, folder: string, { env, signal }: Download
   if (result.code === 0) return;
   if (saysDiskFull(result.stderr)) throw Object.assign(new Error(result.stderr), { code: "ENOSPC" });
   throw new Unavailable(`${path.basename(archive)} cannot be unpacked: ${result.stderr.trim().split("\n").pop()}`);
-}
-
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? `${message} (${(cause as NodeJS.ErrnoException).code ?? cause.message})` : message;
-}
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1e6);
 }
