@@ -16,8 +16,9 @@ const zones = [
   {
     target: "./local",
     from: "./components",
-    except: ["./cluster/component-flags.ts", "./cluster/k3s-config.ts"],
-    message: "Objects are the program's; only what a node and a control plane are set to is known on both sides.",
+    except: ["./cluster/component-flags.ts", "./cluster/k3s-config.ts", "./cluster/releases.ts"],
+    message:
+      "Objects are the program's; what a node and a control plane are set to and made of is known on both sides.",
   },
   {
     target: "./components",
@@ -43,6 +44,7 @@ const PURE = [
   "infra/versions.ts",
   "components/cluster/component-flags.ts",
   "components/cluster/k3s-config.ts",
+  "components/cluster/releases.ts",
 ];
 
 export default tseslint.config(

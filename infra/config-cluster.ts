@@ -86,6 +86,8 @@ const k3sBinary = section({
   url: baseUrl.prefault("https://github.com/k3s-io/k3s/releases/download"),
   /** Of the binaries. Default: those of the list that the release itself publishes beside them. */
   sha256: checksums.prefault({}),
+  /** Hosts also get the archive of K3s's own images that lies beside its binary, so that they need no registry for those. */
+  airgapImages: z.boolean().default(false),
 });
 
 /** containerd's shim for WasmEdge, on every agent. */

@@ -7,6 +7,7 @@ const FOLDER = join(__dirname, "scripts");
 const LIBRARIES = {
   "prepare-host": [],
   "install-shim": ["runtime"],
+  "install-images": [],
   "install-k3s": ["runtime"],
   "roll-k3s": ["runtime"],
   "restore-host": ["runtime"],
