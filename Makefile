@@ -5,16 +5,30 @@ TOOLS  ?=
 # What `make function` builds: a folder of functions/, as compiled, portable or native.
 FUNCTION ?= checkout
 BUILD    ?= compiled
+# Where artifacts are kept: the folder of a bundle, a backup's file; and the registry that a restore pushes to.
+export BUNDLE ARCHIVE REGISTRY
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status function tools test check unit engine real hosts bench
+.PHONY: help up preview refresh down status bundle bundle-check backup restore-functions function tools test check unit engine real hosts bench
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
+	@$(NODE) local/main.ts $@ $(STACK)
+
+bundle: node_modules ## collect what hosts install and functions run, for where there is no internet (BUNDLE=folder)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+bundle-check: node_modules ## find what has changed in a bundle (BUNDLE=folder)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+backup: node_modules ## keep the functions' definitions and images in one archive (ARCHIVE=file)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+restore-functions: node_modules ## push kept images to a registry (ARCHIVE=file or BUNDLE=folder, REGISTRY=host)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 function: node_modules ## build a function's image, tell its digest (FUNCTION=checkout, as root)

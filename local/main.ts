@@ -1,12 +1,16 @@
 import { rmSync } from "node:fs";
 import { formatProblem, ProblemsError } from "../infra/problems";
+import { backup, bundle, bundleCheck, restoreFunctions } from "./artifacts/commands";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
 import { engineWords, StoppedError, UpdateError } from "./engine/update";
 import { claimPulumiHome, projectPaths } from "./paths";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
 
-const COMMANDS = { up, preview, refresh, down, status };
+const COMMANDS = {
+  ...{ up, preview, refresh, down, status },
+  ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
+};
 
 const USAGE = `usage: make ${Object.keys(COMMANDS).join("|")} [STACK=local]`;
 
