@@ -21,14 +21,21 @@ export async function pullCredentials(session: Session, file: StackFile): Promis
   const stored = file.settings.config?.[KEY];
   if (stored === undefined) return {};
   if (!isEncrypted(stored)) throw refusal("stands in plain text in the stack's file", "set it");
-  const { paths } = session;
   await ensureTools(["pulumi"], session);
-  const scratch = join(paths.scratch, "secrets");
-  const { stack } = await openStackForPreview(file, paths, () => Promise.resolve(), scratch);
-  const { value } = await stack.getConfig(KEY);
-  const parsed = schema.safeParse(parseJson(value));
+  const task = session.progress.task("credentials", "asking the engine");
+  const text = await decrypted(session, file).catch((error: unknown) => {
+    task.fail("the engine does not tell");
+    throw error;
+  });
+  task.done("the engine has decrypted them");
+  const parsed = schema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   throw refusal("must have user:password for each registry", "set each");
+}
+
+async function decrypted({ paths }: Session, file: StackFile): Promise<string> {
+  const { stack } = await openStackForPreview(file, paths, () => Promise.resolve(), join(paths.scratch, "secrets"));
+  return (await stack.getConfig(KEY)).value;
 }
 
 /** As a whole, or each of its values. */
