@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   accessSync,
   constants,
@@ -9,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 import { readIfExists, writeIfChanged } from "../../../local/files";
@@ -58,6 +59,7 @@ export async function runAgent(config: NodeConfig, server: string, answer: JoinA
     `--root=${K3S.agentDir}/containerd`,
   ]);
   await until(K3S.containerdSocket);
+  importImages();
   startPart(`${PARTS}/kubelet`, kubeletFlags(agent, network));
   startPart(`${PARTS}/kube-proxy`, [
     ...kubeProxyFlags(agent, network),
@@ -125,6 +127,21 @@ function writeRegistries(): void {
     }
     const folder = registry === "*" ? "_default" : registry;
     writeIfChanged(join(K3S.certsDir, folder, "hosts.toml"), hostsToml(stringify({ mirrors: { "*": mirror } })), 0o644);
+  }
+}
+
+/** What lies in K3s's folder for it goes into containerd; a file of another kind is left alone, one that is broken is told. */
+function importImages(): void {
+  const folder = join(K3S.agentDir, "images");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const name of names) {
+    const unpack = { ".tar": "cat", ".gz": "gzip -dc", ".zst": "zstd -dc" }[extname(name)];
+    if (unpack === undefined) continue;
+    const ctr = `/usr/bin/ctr --address ${K3S.containerdSocket} --namespace k8s.io images import -`;
+    const script = `set -o pipefail; ${unpack} "$0" | ${ctr}`;
+    const { status, stderr } = spawnSync("/bin/bash", ["-c", script, join(folder, name)], { encoding: "utf8" });
+    if (status === 0) log("info", `Imported images from ${join(folder, name)}`);
+    else log("error", `Unable to import ${join(folder, name)}: ${stderr.trim()}`);
   }
 }
 

@@ -74,7 +74,7 @@ export class ClusterByHand {
     await host.ssh(
       [
         `curl -fsS -o /usr/local/bin/k3s ${release}/k3s`,
-        `echo "$(curl -fsS ${release}/sha256sum-amd64.txt | sed 's#k3s$#/usr/local/bin/k3s#')" | sha256sum --check --quiet`,
+        `echo "$(curl -fsS ${release}/sha256sum-amd64.txt | sed -n 's# k3s$# /usr/local/bin/k3s#p')" | sha256sum --check --quiet`,
         "chmod 755 /usr/local/bin/k3s",
         `systemctl daemon-reload && systemctl -q enable ${service}`,
       ].join(" && "),

@@ -27,6 +27,7 @@ const PACKAGES = [
   "sudo",
   "systemd",
   "systemd-sysv",
+  "zstd",
 ] as const;
 
 /** The user that has no rights of its own but may become root, as many providers set their machines up. */
