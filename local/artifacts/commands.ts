@@ -8,10 +8,11 @@ import { writeFileAtomic } from "../files";
 import { withLock } from "../lock";
 import type { Paths } from "../paths";
 import { table } from "../table";
+import { DENIED, isDiskFull } from "../tools/failures";
 import { imageOf, readBackup, writeBackup } from "./backup";
 import { checkBundle, IMAGES, makeBundle, readBundle } from "./bundle";
 import { pullCredentials } from "./credentials";
-import { withImages } from "./definitions";
+import { assertNoLogin, withImages } from "./definitions";
 import { pinned, type KeptImage } from "./function-images";
 import { ImageStore } from "./image-store";
 import { parseTarget, pushImages, verifyImages, type Target } from "./restore";
@@ -21,11 +22,12 @@ import { sumOf } from "./sums";
 export async function bundle(session: Session, stackName: string): Promise<void> {
   const { paths, progress, signal, print } = session;
   const file = readStackFile(paths.root, stackName);
+  assertNoLogin(file.settings.config);
   const folder = bundleFolder(paths, stackName);
   const credentials = await pullCredentials(session, file);
   const lock = { waitingMessage: "Waiting for another run on this bundle", onWait: progress.note, signal };
-  const sum = await withLock(`${folder}.lock`, lock, () =>
-    makeBundle(file.stack, file.config, folder, credentials, session),
+  const sum = await writing(folder, () =>
+    withLock(`${folder}.lock`, lock, () => makeBundle(file.stack, file.config, folder, credentials, session)),
   );
   print(
     table([
@@ -56,7 +58,9 @@ export async function backup(session: Session, stackName: string): Promise<void>
   const file = readStackFile(paths.root, stackName);
   const archive = resolve(paths.root, setting("ARCHIVE") || defaultArchive(paths, stackName));
   const credentials = await pullCredentials(session, file);
-  const { leftOut, functions } = await writeBackup(file, archive, join(paths.scratch, "backup"), credentials, session);
+  const { leftOut, functions } = await writing(archive, () =>
+    writeBackup(file, archive, join(paths.scratch, "backup"), credentials, session),
+  );
   if (leftOut.length > 0) progress.note(`Secrets are not in it, keep them elsewhere: ${leftOut.join(", ")}`);
   print(`${imageTable(functions)}\n`);
   print(
@@ -139,6 +143,24 @@ function namedNext(functions: readonly KeptImage[], { registry, url }: Target): 
 
 function imageTable(functions: readonly KeptImage[]): string {
   return table([["FUNCTION", "IMAGE", "BYTES"], ...functions.map((one) => [one.name, pinned(one), String(one.size)])]);
+}
+
+/** What the system refuses to write is told as a problem. */
+async function writing<T>(place: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, path = place } = error as NodeJS.ErrnoException;
+    if (!(error instanceof Error) || code === undefined || !(isDiskFull(error) || DENIED.has(code))) throw error;
+    throw new ProblemsError("Artifacts cannot be kept", [
+      {
+        path,
+        value: isDiskFull(error) ? "no room" : `cannot be written (${code})`,
+        limit: `what is kept goes to ${place}`,
+        fix: "free some, or name another place with BUNDLE=folder or ARCHIVE=file; what is ready is kept",
+      },
+    ]);
+  }
 }
 
 function bundleFolder(paths: Paths, stackName: string): string {

@@ -19,24 +19,42 @@ const LOGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i;
  * @throws ProblemsError where a secret stands in what is no secret
  */
 export function withoutSecrets({ config = {}, secretsprovider }: StackSettings): Definitions {
+  assertNoLogin(config);
   const leftOut: string[] = [];
-  const problems: Problem[] = [];
   const clean = (value: unknown, path: string): unknown => {
-    if (typeof value === "string" && LOGIN.test(value)) problems.push(login(path));
     if (typeof value !== "object" || value === null) return value;
-    if (Array.isArray(value)) return value.map((item, i) => clean(item, `${path}[${i}]`));
-    return Object.fromEntries(
-      Object.entries(value).flatMap(([key, item]) => {
-        const at = path === "" ? key : `${path}.${key}`;
-        if (!isSecret(at, item)) return [[key, clean(item, at)]];
-        leftOut.push(at);
-        return [];
-      }),
-    );
+    const kept = entriesOf(value, path).flatMap(([key, item, at]) => {
+      if (!isSecret(at, item)) return [[key, clean(item, at)] as const];
+      leftOut.push(at);
+      return [];
+    });
+    return Array.isArray(value) ? kept.map(([, item]) => item) : Object.fromEntries(kept);
   };
   const cleaned = clean(config, "") as Readonly<Record<string, unknown>>;
-  if (problems.length > 0) throw new ProblemsError("The stack's file has a secret where none belongs", problems);
   return { settings: { ...(secretsprovider !== undefined && { secretsprovider }), config: cleaned }, leftOut };
+}
+
+/**
+ * A URL goes into what is kept, into messages and into previews, so no password may be in one.
+ *
+ * @throws ProblemsError with all that have one
+ */
+export function assertNoLogin(config: object = {}): void {
+  const problems: Problem[] = [];
+  const look = (value: unknown, path: string): void => {
+    if (typeof value === "string" && LOGIN.test(value)) problems.push(login(path));
+    if (typeof value !== "object" || value === null) return;
+    // A secret may be a URL of any kind: it goes nowhere.
+    for (const [, item, at] of entriesOf(value, path)) if (!isSecret(at, item)) look(item, at);
+  };
+  look(config, "");
+  if (problems.length > 0) throw new ProblemsError("The stack's file has a secret where none belongs", problems);
+}
+
+/** Key, value and path of each thing in an object or a list. */
+function entriesOf(value: object, path: string): [string, unknown, string][] {
+  const at = (key: string) => (Array.isArray(value) ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`);
+  return Object.entries(value).map(([key, item]) => [key, item, at(key)]);
 }
 
 /** By its key, also where it stands in plain text; or since it is encrypted. */

@@ -1,7 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { reasonOf, unlessStalled } from "../tools/fetch";
+import { reasonOf, Stalled, unlessStalled } from "../tools/fetch";
 import { digestOf, MANIFEST_TYPES, mediaTypeOf, MOST_MANIFEST_BYTES, type Descriptor } from "./oci";
 import { answerChallenge, isPrivate, RegistryError } from "./registry-auth";
 
@@ -52,7 +52,7 @@ export class Repository {
    */
   async manifest(reference: string): Promise<Manifest> {
     const path = `manifests/${reference}`;
-    return unlessStalled(this.#signal, async (signal) => {
+    return this.whole(async (signal) => {
       const response = await this.expect([200], "GET", path, {
         headers: { accept: MANIFEST_TYPES.join(", ") },
         signal,
@@ -67,7 +67,7 @@ export class Repository {
 
   /** Gives a blob's bytes to `take`. That they are the right ones is for that to see. */
   async blob({ digest }: Descriptor, take: (bytes: Readable) => Promise<void>): Promise<void> {
-    await unlessStalled(this.#signal, async (signal, alive) => {
+    await this.whole(async (signal, alive) => {
       const response = await this.expect([200], "GET", `blobs/${digest}`, { signal });
       const bytes = Readable.fromWeb((response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>, {
         signal,
@@ -97,6 +97,15 @@ export class Repository {
     if ((await this.ask("HEAD", path, { headers })).status === 200) return false;
     await this.expect([201], "PUT", path, { headers: { "content-type": mediaType }, body: content });
     return true;
+  }
+
+  /** A connection that breaks off, or from which nothing more comes, is the registry's fault. */
+  private whole<T>(asking: Parameters<typeof unlessStalled<T>>[1]): Promise<T> {
+    return unlessStalled(this.#signal, asking).catch((error: unknown) => {
+      this.#signal?.throwIfAborted();
+      if (!(error instanceof Stalled || error instanceof TypeError)) throw error;
+      throw new RegistryError(`${this.text} broke off: ${reasonOf(error)}`);
+    });
   }
 
   private url(path: string): URL {

@@ -38,7 +38,8 @@ export function keepLog({ logs }: Pick<Paths, "logs">, name: string, output: str
   return file;
 }
 
-const DENIED = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"]);
+/** Codes by which the system says that something may not be written. */
+export const DENIED = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"]);
 
 /** What the system refuses to do in the cache or beside it, told as a problem; any other error as it is. */
 export function explain(error: unknown, cache: string): unknown {

@@ -25,6 +25,9 @@ export class Unreachable extends Unavailable {
   }
 }
 
+/** Nothing has come for too long. */
+export class Stalled extends Error {}
+
 /**
  * Fetches a file and gives its SHA-256. A broken connection is tried once more, from the start.
  *
@@ -82,7 +85,7 @@ export async function unlessStalled<T>(
   stopped?.throwIfAborted();
   const abort = new AbortController();
   const stop = () => abort.abort(stopped?.reason);
-  const stalled = () => abort.abort(new Error(`no data for ${STALL / 1000} s`));
+  const stalled = () => abort.abort(new Stalled(`no data for ${STALL / 1000} s`));
   let timer = setTimeout(stalled, STALL);
   const alive = () => {
     clearTimeout(timer);

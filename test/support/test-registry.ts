@@ -25,6 +25,8 @@ export class TestRegistry {
   readonly content = new Map<string, Buffer>();
   /** What it gives instead, by the same. */
   readonly lies = new Map<string, Buffer>();
+  /** What it begins to give, and then breaks off. */
+  readonly broken = new Set<string>();
   private readonly uploads = new Set<string>();
 
   private constructor(
@@ -117,6 +119,10 @@ export class TestRegistry {
   private give(path: string, { method }: IncomingMessage, response: ServerResponse): void {
     const content = method === "GET" || method === "HEAD" ? (this.lies.get(path) ?? this.content.get(path)) : undefined;
     if (content === undefined) reply(response, 404);
+    else if (this.broken.has(path))
+      response
+        .writeHead(200, { "content-length": content.length })
+        .write(content.subarray(0, 1), () => response.destroy());
     else response.writeHead(200, { "content-length": content.length }).end(method === "HEAD" ? undefined : content);
   }
 

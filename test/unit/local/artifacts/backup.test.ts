@@ -85,6 +85,7 @@ describe("a backup", () => {
         }),
         databaseUrls: { checkout: "postgres://in-plain-text" },
         pullCredentials: { "registry.example.com": { secure: "v1:pull:encrypted" } },
+        tenants: [{ name: "shop", group: "developers" }, { name: "other" }],
       },
       { encryptionsalt: "v1:the-salt", encryptedkey: "the-key", secretsprovider: "awskms://alias/stack" },
     );
@@ -159,6 +160,18 @@ describe("a registry that lies", () => {
     expect(await failure(writeBackup(file, archive, work, {}, newOptions()))).toMatch(expected);
     expect(filesOf(work).filter((path) => path.endsWith(".part"))).toEqual([]);
     expect(filesOf(join(archive, ".."))).toEqual([]);
+  });
+
+  it("or breaks off is told, and half of what it gave is not kept", async () => {
+    const registry = await newRegistry();
+    registry.put("shop/checkout", "1.0.0", "a function");
+    const [name = ""] = [...registry.content].find(([, content]) => content.toString() === "a function") ?? [];
+    registry.broken.add(name);
+    const work = newFolder();
+    const file = stackOf(functionAt(`${registry.host}/shop/checkout:1.0.0`));
+    const message = await failure(writeBackup(file, join(newFolder(), "backup.tar.gz"), work, {}, newOptions()));
+    expect(message).toContain(`${registry.host}/shop/checkout broke off`);
+    expect(filesOf(work).filter((path) => path.endsWith(".part") || name.endsWith(path.slice(-64)))).toEqual([]);
   });
 
   it("with what is no image is refused", async () => {

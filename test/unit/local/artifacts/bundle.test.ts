@@ -1,48 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { parseConfig, type StackConfig } from "../../../../infra/config";
-import { DEFAULT_K3S_VERSION, DEFAULT_SHIM_VERSION } from "../../../../infra/versions";
+import { DEFAULT_K3S_VERSION } from "../../../../infra/versions";
 import { checkBundle, makeBundle, readBundle } from "../../../../local/artifacts/bundle";
 import { bundleFiles } from "../../../../local/artifacts/bundle-plan";
 import { silentProgress } from "../../../../local/progress";
 import { filesOf } from "../../../../local/artifacts/archive";
-import { serve, type HostServer } from "../../../support/hosts/server";
 import { k3s, problemsOf, rawConfig } from "../../infra/support";
-import { failure, newFolder, newOptions, newRegistry } from "./support";
-
-const sum = (text: string) => createHash("sha256").update(text).digest("hex");
-const SHIM = "a shim's archive";
-const servers: HostServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-
-/** A server that has a release of K3s and of the shim for one architecture, as the real ones lay it out. */
-async function publish(version = DEFAULT_K3S_VERSION) {
-  const folder = newFolder();
-  const write = (path: string, text: string) => {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  };
-  const files = { k3s: `K3s ${version}`, "k3s-airgap-images-amd64.tar.zst": `images of ${version}` };
-  for (const [name, text] of Object.entries(files)) write(`k3s/${version}/${name}`, text);
-  const lines = Object.entries(files).map(([name, text]) => `${sum(text)}  ${name}\n`);
-  write(`k3s/${version}/sha256sum-amd64.txt`, lines.join(""));
-  write(shimPath("x86_64"), SHIM);
-  return { write, ...(await serveFolder(folder)) };
-}
-
-async function serveFolder(folder: string): Promise<HostServer> {
-  const server = await serve("127.0.0.1", folder, []);
-  servers.push(server);
-  return server;
-}
-
-const shimPath = (machine: string) =>
-  `shim/containerd-shim-wasmedge/${DEFAULT_SHIM_VERSION}/containerd-shim-wasmedge-${machine}-linux-musl.tar.gz`;
+import { failure, newFolder, newOptions, newRegistry, publish, serveFolder, SHIM, shimPath, sum } from "./support";
 
 /** A stack whose hosts download from there, with one function. */
 async function configOf(url: string, cluster: object = {}): Promise<StackConfig> {
