@@ -88,6 +88,7 @@ export class ImageStore implements ImageSource {
       await pipeline(bytes, watch, createWriteStream(draft));
       const actual = `sha256:${hash.digest("hex")}`;
       if (actual !== digest) throw new ImageError(`${from} gives ${actual} for ${digest}: refused`);
+      if (length !== size) throw new ImageError(`${from} gives ${length} bytes of ${digest}, not ${size}: refused`);
       renameSync(draft, file);
     } catch (error) {
       rmSync(draft, { force: true });

@@ -72,8 +72,7 @@ export class Repository {
       const bytes = Readable.fromWeb((response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>, {
         signal,
       });
-      bytes.on("data", alive);
-      await take(bytes);
+      await take(Readable.from(telling(bytes, alive)));
     });
   }
 
@@ -153,6 +152,13 @@ export class Repository {
     if (url.protocol === "https:" && new URL(response.url).protocol !== "https:")
       throw new RegistryError(`${this.text} leads to a server without encryption: refused`);
     return response;
+  }
+}
+
+async function* telling(bytes: Readable, alive: () => void): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    alive();
+    yield chunk as Buffer;
   }
 }
 

@@ -147,6 +147,11 @@ const CASES: readonly Case[] = [
     { cluster: k3s(2, 1) },
     "cluster.servers: 2 servers: etcd needs an odd number to hold a majority when one is lost; use 1 for a disposable cluster, 3 or 5 for one that must survive",
   ],
+  [
+    "images of K3s in a word",
+    { cluster: k3s(1, 1, { k3s: { airgapImages: "yes" } }) },
+    'cluster.k3s.airgapImages: "yes": must be true or false; correct it',
+  ],
   ["K3s without agents", { cluster: k3s(1, 0) }, "cluster.agents: a list of 0: must be at least 1; raise it"],
   [
     "a port out of range",

@@ -162,6 +162,16 @@ describe("a registry that lies", () => {
     expect(filesOf(join(archive, ".."))).toEqual([]);
   });
 
+  it("about a blob's size is refused", async () => {
+    const registry = await newRegistry();
+    registry.put("shop/checkout", "1.0.0", "a function");
+    const manifest = registry.content.get("shop/checkout/manifests/1.0.0")?.toString() ?? "";
+    const lie = Buffer.from(manifest.replace('"size":10', '"size":11'));
+    registry.lies.set("shop/checkout/manifests/1.0.0", lie);
+    const message = await failure(backUp(stackOf(functionAt(`${registry.host}/shop/checkout:1.0.0`))));
+    expect(message).toMatch(/gives 10 bytes of sha256:\w+, not 11: refused/);
+  });
+
   it("or breaks off is told, and half of what it gave is not kept", async () => {
     const registry = await newRegistry();
     registry.put("shop/checkout", "1.0.0", "a function");
