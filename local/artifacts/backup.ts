@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { parseDocument, stringify } from "yaml";
 import { z } from "zod";
 import { ProblemsError } from "../../infra/problems";
 import type { StackFile, StackSettings } from "../engine/stack-file";
@@ -11,6 +11,7 @@ import type { Credentials } from "./credentials";
 import { withImages, withoutSecrets } from "./definitions";
 import { keepImages, keptImage, pinned, type KeptImage } from "./function-images";
 import { ImageStore } from "./image-store";
+import { parseJson } from "./json";
 
 const MANIFEST = "backup.json";
 const STACK = "stack.yaml";
@@ -70,10 +71,15 @@ export async function readBackup(archive: string, work: string): Promise<Backup>
   const [manifest, stack] = [MANIFEST, STACK].map((name) => join(work, name));
   if (!manifest || !stack || !existsSync(manifest) || !existsSync(stack))
     throw noBackup(archive, `lacks ${MANIFEST} or ${STACK}`);
-  const parsed = manifestSchema.safeParse(JSON.parse(readFileSync(manifest, "utf8")));
+  const parsed = manifestSchema.safeParse(parseJson(readFileSync(manifest, "utf8")));
   if (!parsed.success) throw noBackup(archive, `has a ${MANIFEST} of another form`);
-  const settings = parse(readFileSync(stack, "utf8")) as StackSettings;
-  return { ...parsed.data, settings, images: new ImageStore(join(work, IMAGES)) };
+  const settings = parseDocument(readFileSync(stack, "utf8"));
+  if (settings.errors.length > 0) throw noBackup(archive, `has a ${STACK} that is no YAML`);
+  return {
+    ...parsed.data,
+    settings: settings.toJS() as StackSettings,
+    images: new ImageStore(join(work, IMAGES)),
+  };
 }
 
 /** Finds a function's image by the function's name. */

@@ -15,6 +15,7 @@ import { bundleFiles, type BundleFile } from "./bundle-plan";
 import type { Credentials } from "./credentials";
 import { keepImages, keptImage } from "./function-images";
 import { ImageStore } from "./image-store";
+import { parseJson } from "./json";
 import { formatSums, parseSums, sumOf } from "./sums";
 
 export const SUMS = "SHA256SUMS";
@@ -189,12 +190,4 @@ export function readBundle(folder: string): BundleManifest {
       fix: "make bundle writes it",
     },
   ]);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -11,6 +11,7 @@ import { table } from "../table";
 import { DENIED, isDiskFull } from "../tools/failures";
 import { imageOf, readBackup, writeBackup } from "./backup";
 import { checkBundle, IMAGES, makeBundle, readBundle } from "./bundle";
+import { bundleFiles } from "./bundle-plan";
 import { pullCredentials } from "./credentials";
 import { assertNoLogin, withImages } from "./definitions";
 import { pinned, type KeptImage } from "./function-images";
@@ -23,6 +24,8 @@ export async function bundle(session: Session, stackName: string): Promise<void>
   const { paths, progress, signal, print } = session;
   const file = readStackFile(paths.root, stackName);
   assertNoLogin(file.settings.config);
+  // What cannot be collected is told before the engine is asked for credentials.
+  bundleFiles(file.config);
   const folder = bundleFolder(paths, stackName);
   const credentials = await pullCredentials(session, file);
   const lock = { waitingMessage: "Waiting for another run on this bundle", onWait: progress.note, signal };

@@ -5,6 +5,7 @@ import type { Session } from "../engine/commands";
 import { PROJECT, type StackFile } from "../engine/stack-file";
 import { openStackForPreview } from "../engine/workspace";
 import { ensureTools } from "../tools/resolve";
+import { parseJson } from "./json";
 
 /** `user:password` by registry: the stack's secret `pullCredentials`. It stays in memory. */
 export type Credentials = Readonly<Record<string, string>>;
@@ -54,12 +55,4 @@ function refusal(limit: string, verb: string): ProblemsError {
       fix: `${verb} with: pulumi config set --secret --path 'pullCredentials["registry.example.com"]'`,
     },
   ]);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

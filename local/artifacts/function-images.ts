@@ -14,8 +14,9 @@ import { isLoopback, RegistryError } from "./registry-auth";
 export const keptImage = z.strictObject({
   /** The function's. */
   name: z.string(),
-  registry: z.string(),
-  repository: z.string(),
+  // Both go into URLs.
+  registry: z.string().regex(/^[a-zA-Z0-9.-]+(?::\d{1,5})?$/),
+  repository: z.string().regex(/^[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*$/),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   /** Bytes of all that it consists of. */
   size: z.int(),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { parseJson } from "./json";
 
 /** Formats of https://github.com/opencontainers/image-spec and their older twins of Docker's, as far as images are copied. */
 
@@ -42,7 +43,7 @@ const indexSchema = z.object({ manifests: z.array(descriptor) });
  * @throws Error when it is none
  */
 export function partsOf(content: Buffer, mediaType: string): readonly Descriptor[] {
-  const parsed = json(content);
+  const parsed = parseJson(content.toString());
   if (INDEX.has(mediaType)) {
     const result = indexSchema.safeParse(parsed);
     if (result.success) return result.data.manifests;
@@ -55,7 +56,7 @@ export function partsOf(content: Buffer, mediaType: string): readonly Descriptor
 
 /** Its media type: the one that it names, or by what is in it, as OCI's own may leave it out. */
 export function mediaTypeOf(content: Buffer): string {
-  const parsed = json(content);
+  const parsed = parseJson(content.toString());
   const named = z.object({ mediaType: z.string() }).safeParse(parsed);
   if (named.success) return named.data.mediaType;
   if (indexSchema.safeParse(parsed).success) return "application/vnd.oci.image.index.v1+json";
@@ -64,12 +65,4 @@ export function mediaTypeOf(content: Buffer): string {
 
 export function digestOf(content: Buffer): string {
   return `sha256:${createHash("sha256").update(content).digest("hex")}`;
-}
-
-function json(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString()) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -279,6 +279,18 @@ describe("a restore", () => {
     expect(await failure(readBackup(cut, newFolder()))).toContain("The archive cannot be read");
   });
 
+  it.each([
+    ["backup.json", "{", "has a backup.json of another form"],
+    ["backup.json", '{"version":2}', "has a backup.json of another form"],
+    ["stack.yaml", "a: [", "has a stack.yaml that is no YAML"],
+  ])("refuses an archive whose %s is %s", async (name, text, expected) => {
+    const { archive } = await archived();
+    const other = await changed(archive, (folder) => {
+      writeFileSync(join(folder, name), text);
+    });
+    expect(await failure(readBackup(other, newFolder()))).toContain(expected);
+  });
+
   it("tells what a registry does not take", async () => {
     const { archive } = await archived();
     const registry = await newRegistry({ credential: CREDENTIAL });
