@@ -4,6 +4,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { filesOf, packFolder, unpackInto } from "../../../../local/artifacts/archive";
 import { readBackup, writeBackup } from "../../../../local/artifacts/backup";
+import { withoutSecrets } from "../../../../local/artifacts/definitions";
 import type { Credentials } from "../../../../local/artifacts/credentials";
 import { parseTarget, pushImages, verifyImages } from "../../../../local/artifacts/restore";
 import { Repository } from "../../../../local/artifacts/registry";
@@ -95,6 +96,14 @@ describe("a backup", () => {
       expect(textOf(archive)).not.toContain(secret);
     expect(textOf(archive)).toContain("awskms://alias/stack");
     expect(statSync(archive).mode & 0o777).toBe(0o600);
+  });
+
+  it("leaves secrets out wherever they are encrypted, in lists too, and keeps what stands beside them", () => {
+    const list = [{ secure: "v1:encrypted" }, { name: "kept", token: { secure: "v1:encrypted" } }];
+    expect(withoutSecrets({ config: { "other:list": list, "other:plain": 1 } })).toEqual({
+      settings: { config: { "other:list": [{ name: "kept" }], "other:plain": 1 } },
+      leftOut: ["other:list[0]", "other:list[1].token"],
+    });
   });
 
   it("is refused where a secret stands in a URL, which is not told", async () => {
