@@ -110,12 +110,8 @@ export const TOOL_RELEASES = {
   kubectl: kubernetesRelease("kubectl"),
   kubelet: kubernetesRelease("kubelet"),
   "kube-proxy": kubernetesRelease("kube-proxy"),
-  etcd: {
-    host: "github",
-    path: (arch) => `/etcd-io/etcd/releases/download/v${v.etcd}/etcd-v${v.etcd}-linux-${arch}.tar.gz`,
-    checksums: { host: "github", path: () => `/etcd-io/etcd/releases/download/v${v.etcd}/SHA256SUMS` },
-    member: (arch) => `etcd-v${v.etcd}-linux-${arch}/etcd`,
-  },
+  etcd: etcdRelease("etcd"),
+  etcdutl: etcdRelease("etcdutl"),
   coredns: {
     host: "github",
     path: corednsRelease,
@@ -133,6 +129,16 @@ function pluginRelease(name: "kubernetes" | "command"): ToolRelease {
     path: (arch) => `${folder}/${plugin}-v${version}-linux-${arch}.tar.gz`,
     checksums: { host: "github", path: () => `${folder}/pulumi-${name}_${version}_checksums.txt` },
     member: () => plugin,
+  };
+}
+
+function etcdRelease(name: "etcd" | "etcdutl"): ToolRelease {
+  const folder = `/etcd-io/etcd/releases/download/v${v.etcd}`;
+  return {
+    host: "github",
+    path: (arch) => `${folder}/etcd-v${v.etcd}-linux-${arch}.tar.gz`,
+    checksums: { host: "github", path: () => `${folder}/SHA256SUMS` },
+    member: (arch) => `etcd-v${v.etcd}-linux-${arch}/${name}`,
   };
 }
 

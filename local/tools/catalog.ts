@@ -19,12 +19,19 @@ export const TOOL_GROUPS = {
   node: ["kubelet", "kube-proxy", "kube-router", "coredns"],
   /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
   hosts: ["pulumi-resource-command", "pulumi-resource-random"],
+  /** The tests on hosts alone: what K3s restores a snapshot by is built into it. */
+  tests: ["etcdutl"],
 } as const;
 
 export type ToolGroup = keyof typeof TOOL_GROUPS;
 
 /** Every tool, in the order in which they are made ready. */
-export const TOOL_NAMES = [...TOOL_GROUPS.local, ...TOOL_GROUPS.node, ...TOOL_GROUPS.hosts] as const;
+export const TOOL_NAMES = [
+  ...TOOL_GROUPS.local,
+  ...TOOL_GROUPS.node,
+  ...TOOL_GROUPS.hosts,
+  ...TOOL_GROUPS.tests,
+] as const;
 
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -129,15 +136,21 @@ function kwokTool(name: "kwok" | "kwokctl"): Tool {
   };
 }
 
-export const TOOLS: Readonly<Record<ToolName, Tool>> = {
-  etcd: {
-    name: "etcd",
+/** etcd's server and its tool for data on disk, in one program. */
+function etcdTool(name: "etcd" | "etcdutl", probe: NonNullable<Tool["probe"]>): Tool {
+  return {
+    name,
     version: versions.etcd,
-    probe: { args: ["--version"], pattern: /^etcd Version: (\S+)/m },
+    probe,
     accepts: exactly(versions.etcd),
-    release: TOOL_RELEASES.etcd,
+    release: TOOL_RELEASES[name],
     build: { name: "etcd", module: "etcd", package: ".", version: versions.etcd, set: {}, optimized: true },
-  },
+  };
+}
+
+export const TOOLS: Readonly<Record<ToolName, Tool>> = {
+  etcd: etcdTool("etcd", { args: ["--version"], pattern: /^etcd Version: (\S+)/m }),
+  etcdutl: etcdTool("etcdutl", { args: ["version"], pattern: /^etcdutl version: (\S+)/m }),
   "kube-apiserver": kubernetesTool("kube-apiserver", controlPlane),
   "kube-controller-manager": kubernetesTool("kube-controller-manager", controlPlane),
   "kube-scheduler": kubernetesTool("kube-scheduler", controlPlane),

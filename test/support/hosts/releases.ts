@@ -17,7 +17,7 @@ const STAND_IN = resolve(__dirname, "../../hosts/k3s");
 
 /** The real programs that K3s has within itself. */
 const PARTS = [
-  ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
+  ...["etcd", "etcdutl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
   ...["kubelet", "kube-proxy", "kube-router"],
 ] as const satisfies readonly ToolName[];
 

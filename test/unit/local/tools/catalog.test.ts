@@ -34,6 +34,7 @@ describe("the versions of the tools", () => {
 
   it.each([
     ["etcd", `go.etcd.io/etcd/server/v3 v${TOOL_VERSIONS.etcd}`],
+    ["etcd", `go.etcd.io/etcd/etcdutl/v3 v${TOOL_VERSIONS.etcd}`],
     ["kubernetes", `k8s.io/kubernetes v${TOOL_VERSIONS.kubernetes}`],
     ["kubernetes-node", `k8s.io/kubernetes v${TOOL_VERSIONS.kubernetes}`],
     ["kwok", `sigs.k8s.io/kwok v${TOOL_VERSIONS.kwok}`],
@@ -96,6 +97,7 @@ describe("what is accepted on PATH", () => {
 describe("a version probe reads what the tool prints", () => {
   it.each([
     ["etcd", "etcd Version: 3.6.16\nGit SHA: Not provided\nGo Version: go1.26.8\n", "3.6.16"],
+    ["etcdutl", "etcdutl version: 3.6.16\nAPI version: 3.6\n", "3.6.16"],
     ["kube-apiserver", "Kubernetes v1.30.4\n", "1.30.4"],
     ["kubectl", "Client Version: v1.30.4\nKustomize Version: v5.0.4\n", "1.30.4"],
     ["kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)\n", "0.8.0"],

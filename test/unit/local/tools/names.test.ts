@@ -15,7 +15,7 @@ describe("the tools that a command line asks for", () => {
     expect(wantedTools(["node"])).toEqual(["kubelet", "kube-proxy", "kube-router", "coredns"]);
     expect(wantedTools(["coredns", "node", "node"])).toEqual(["coredns", "kubelet", "kube-proxy", "kube-router"]);
     expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command", "pulumi-resource-random"]);
-    expect([...wantedTools(["node", "hosts", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
+    expect([...wantedTools(["node", "hosts", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
   });
 
   it.each([
@@ -24,7 +24,7 @@ describe("the tools that a command line asks for", () => {
     ["prometheus-server", "leave names out to get those of the group local"],
     ["constructor", "leave names out to get those of the group local"],
   ])("are refused when one is unknown: %s", (name, hint) => {
-    const known = `known are the groups local, node, hosts and the tools ${TOOL_NAMES.join(", ")}`;
+    const known = `known are the groups local, node, hosts, tests and the tools ${TOOL_NAMES.join(", ")}`;
     expect(problemsOf(() => wantedTools(["etcd", name]))).toEqual([`tools: ${name}: ${known}; ${hint}`]);
   });
 });
