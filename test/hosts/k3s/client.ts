@@ -14,7 +14,7 @@ export class Refused extends Error {
   }
 }
 
-export interface Call extends Pick<RequestOptions, "ca" | "cert" | "key" | "auth" | "rejectUnauthorized"> {
+export interface Call extends Pick<RequestOptions, "ca" | "cert" | "key" | "auth" | "rejectUnauthorized" | "timeout"> {
   readonly method?: string;
   readonly body?: unknown;
   readonly type?: string;
@@ -23,13 +23,13 @@ export interface Call extends Pick<RequestOptions, "ca" | "cert" | "key" | "auth
 /** Asks over HTTPS, and gives the answer once its head is there. */
 export function open(
   url: string,
-  { method = "GET", body, type = "application/json", ...options }: Call,
+  { method = "GET", body, type = "application/json", timeout = 30_000, ...options }: Call,
 ): Promise<IncomingMessage> {
   return new Promise((answered, failed) => {
     const headers = { "content-type": type, accept: "application/json" };
-    const sent = request(url, { method, headers, timeout: 30_000, agent: false, ...options }, answered);
+    const sent = request(url, { method, headers, timeout, agent: false, ...options }, answered);
     sent.on("error", failed);
-    sent.on("timeout", () => sent.destroy(new Error(`${url}: no answer in 30 s`)));
+    sent.on("timeout", () => sent.destroy(new Error(`${url}: no answer in ${timeout / 1000} s`)));
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

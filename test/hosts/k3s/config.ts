@@ -24,6 +24,8 @@ const AGENT_FLAGS = {
 const SERVER_FLAGS = {
   ...AGENT_FLAGS,
   "cluster-init": "switch",
+  "cluster-reset": "switch",
+  "cluster-reset-restore-path": "text",
   "agent-token": "text",
   "agent-token-file": "text",
   "tls-san": "list",
@@ -64,6 +66,9 @@ export interface NodeConfig extends Omit<AgentConfig, "server"> {
 
 export interface ServerConfig extends NodeConfig {
   readonly clusterInit: boolean;
+  readonly clusterReset: boolean;
+  /** The snapshot that a reset restores. */
+  readonly restorePath: string | undefined;
   /** Default: the token of servers. */
   readonly agentToken: string | undefined;
   readonly certificateNames: readonly string[];
@@ -127,6 +132,8 @@ function serverConfig(node: NodeConfig, settings: Settings): ServerConfig {
   return {
     ...node,
     clusterInit: settings["cluster-init"] === true,
+    clusterReset: settings["cluster-reset"] === true,
+    restorePath: text(settings, "cluster-reset-restore-path"),
     agentToken: secret(settings, "agent-token"),
     certificateNames: list(settings, "tls-san").flatMap((item) => item.split(",")),
     kubeconfigMode: parseInt(text(settings, "write-kubeconfig-mode") ?? "0600", 8),

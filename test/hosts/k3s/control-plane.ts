@@ -71,7 +71,10 @@ export async function startControlPlane(config: ServerConfig): Promise<void> {
     "enable-admission-plugins": "NodeRestriction",
     "enable-aggregator-routing": true,
     "enable-bootstrap-token-auth": true,
-    ...(config.secretsEncryption && { "encryption-provider-config": ENCRYPTION_CONFIG }),
+    ...(config.secretsEncryption && {
+      "encryption-provider-config": ENCRYPTION_CONFIG,
+      "encryption-provider-config-automatic-reload": true,
+    }),
     "etcd-cafile": `${TLS}/server-ca.crt`,
     "etcd-certfile": `${TLS}/etcd-client.crt`,
     "etcd-keyfile": `${TLS}/etcd-client.key`,

@@ -10,6 +10,7 @@ import type { ClusterNetwork } from "../../../local/node/k3s-agent";
 import { authorityHash } from "./certificates";
 import { callEtcd, callKubernetes, Refused } from "./client";
 import type { ServerConfig } from "./config";
+import { encryptionStatus, rotateKeys } from "./encryption";
 import { peerUrl } from "./control-plane";
 import { Fatal, JOIN_PORT, log, SERVER_DIR, TLS } from "./stand-in";
 
@@ -83,10 +84,13 @@ export function answerJoins(config: ServerConfig, authority: Authority, tokens: 
     const url = request.url ?? "";
     if (url === "/ping") return "pong";
     if (url === "/cacerts") return authority.certificate;
+    if (url.startsWith("/v1-k3s/encrypt/")) {
+      authorize(request, "server", tokens.server);
+      return answerEncryption(request, config, tokens);
+    }
     if (request.method !== "POST") throw new Refused(url, 404, "not found");
-    const [user, secret] = credentials(request);
-    const expected = url === "/v1-k3s/server" ? ["server", tokens.server] : ["node", tokens.agent];
-    if (user !== expected[0] || !same(secret, expected[1] ?? "")) throw new Refused(url, 401, "Unauthorized");
+    if (url === "/v1-k3s/server") authorize(request, "server", tokens.server);
+    else authorize(request, "node", tokens.agent);
     const node = (await json(request)) as JoinRequest;
     if (url === "/v1-k3s/server") return serverAnswer(node);
     await admit(node);
@@ -94,6 +98,17 @@ export function answerJoins(config: ServerConfig, authority: Authority, tokens: 
   }
 
   return new Promise((listening) => server.listen(JOIN_PORT, "0.0.0.0", listening));
+}
+
+/** What `k3s secrets-encrypt` asks of its server. */
+async function answerEncryption(request: IncomingMessage, config: ServerConfig, tokens: Tokens): Promise<unknown> {
+  const url = request.url ?? "";
+  if (request.method === "GET" && url.endsWith("/status")) return encryptionStatus(config);
+  const { stage } = (await json(request)) as { stage?: string };
+  if (request.method !== "PUT" || !url.endsWith("/config") || stage !== "rotate_keys")
+    throw new Refused(url, 400, `${stage}: not known to the stand-in`);
+  await rotateKeys(config, tokens.server);
+  return "";
 }
 
 /** The certificates of an agent, each with the rights of its own part, and what it has to know. */
@@ -185,6 +200,11 @@ async function found<T>(path: string): Promise<T | undefined> {
     if (error instanceof Refused && error.status === 404) return undefined;
     throw error;
   }
+}
+
+function authorize(request: IncomingMessage, as: "server" | "node", token: string): void {
+  const [user, secret] = credentials(request);
+  if (user !== as || !same(secret, token)) throw new Refused(request.url ?? "", 401, "Unauthorized");
 }
 
 function credentials(request: IncomingMessage): [string, string] {

@@ -2,8 +2,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "./token";
 import { runAgent } from "./agent";
 import { end, endParts } from "./children";
-import { readConfig } from "./config";
+import { readConfig, type ServerConfig } from "./config";
+import { encryptionCommand } from "./encryption-command";
 import type { JoinAnswer } from "./joining";
+import { resetCluster } from "./restore";
 import { runServer } from "./server";
 import { snapshotCommand } from "./snapshots";
 import { Fatal, KUBECONFIG, log, PARTS, VERSION } from "./stand-in";
@@ -18,7 +20,7 @@ async function main([command = "", ...argv]: readonly string[]): Promise<void> {
   switch (command) {
     case "server":
       process.title = "/usr/local/bin/k3s server";
-      return runServer(readConfig("server", argv), notify);
+      return serverCommand(readConfig("server", argv));
     case "agent": {
       process.title = "/usr/local/bin/k3s agent";
       const config = readConfig("agent", argv);
@@ -32,6 +34,8 @@ async function main([command = "", ...argv]: readonly string[]): Promise<void> {
       return become(`${PARTS}/kubectl`, argv, { KUBECONFIG: process.env["KUBECONFIG"] ?? KUBECONFIG });
     case "ctr":
       return become("/usr/bin/ctr", ["--address", K3S.containerdSocket, "--namespace", "k8s.io", ...argv], {});
+    case "secrets-encrypt":
+      return encryptionCommand(argv);
     case "etcd-snapshot":
       return snapshotCommand(argv, readConfig("server", []));
     case "--version":
@@ -41,6 +45,12 @@ async function main([command = "", ...argv]: readonly string[]): Promise<void> {
     default:
       throw new Fatal(`k3s ${command}: not known to the stand-in`);
   }
+}
+
+/** Runs for good, or makes a new cluster of a snapshot and ends. */
+async function serverCommand(config: ServerConfig): Promise<void> {
+  if (!config.clusterReset) return runServer(config, notify);
+  await resetCluster(config, config.restorePath);
 }
 
 /** Ends with what the program ends with. */
