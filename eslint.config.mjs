@@ -16,9 +16,15 @@ const zones = [
   {
     target: "./local",
     from: "./components",
-    except: ["./cluster/component-flags.ts", "./cluster/k3s-config.ts", "./cluster/releases.ts"],
+    except: [
+      "./cluster/component-flags.ts",
+      "./cluster/k3s-config.ts",
+      "./cluster/releases.ts",
+      "./cluster/host-needs.ts",
+      "./cluster/host-script.ts",
+    ],
     message:
-      "Objects are the program's; what a node and a control plane are set to and made of is known on both sides.",
+      "Objects are the program's; what nodes and control plane are set to and made of, and what runs on hosts, is known on both sides.",
   },
   {
     target: "./components",
@@ -45,6 +51,8 @@ const PURE = [
   "components/cluster/component-flags.ts",
   "components/cluster/k3s-config.ts",
   "components/cluster/releases.ts",
+  "components/cluster/host-needs.ts",
+  "components/cluster/host-script.ts",
 ];
 
 export default tseslint.config(

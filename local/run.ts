@@ -8,6 +8,8 @@ export interface RunOptions {
   /** The command is ended after this many milliseconds. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** In a process group of its own, so that Ctrl-C on a terminal does not end it before it is done. */
+  readonly ownGroup?: boolean;
 }
 
 /** A command that ended with another code than 0; the message ends with the last lines that it wrote. */
@@ -17,7 +19,8 @@ export class CommandError extends Error {
   constructor(
     readonly command: string,
     readonly output: string,
-    how: string,
+    /** Such as `failed with code 1`. */
+    readonly how: string,
   ) {
     super(`${command} ${how}${output.trim() === "" ? "" : `:\n${lastLines(output)}`}`);
   }
@@ -27,12 +30,13 @@ export class CommandError extends Error {
 export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const label = [file.split("/").pop(), ...args.slice(0, 3)].join(" ");
   return new Promise((resolve, reject) => {
-    const { input, env, cwd, timeout, signal } = options;
+    const { input, env, cwd, timeout, signal, ownGroup = false } = options;
     const child = spawn(file, args, {
       ...(env && { env }),
       ...(cwd !== undefined && { cwd }),
       ...(timeout !== undefined && { timeout }),
       ...(signal && { signal }),
+      detached: ownGroup,
       stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
     const stdout: Buffer[] = [];

@@ -14,6 +14,15 @@ const LIBRARIES = {
   "drain-node": ["cluster"],
   "join-cluster": ["cluster"],
   "leave-cluster": ["cluster"],
+  "check-host": [],
+  "list-snapshots": [],
+  "take-snapshot": [],
+  "restore-snapshot": [],
+  "forget-database": [],
+  "stop-server": [],
+  "start-server": [],
+  "rotate-encryption-key": [],
+  "encryption-status": [],
 } as const;
 
 export type HostScript = keyof typeof LIBRARIES;

@@ -1,6 +1,5 @@
 import { rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { missingHostKeys } from "../../infra/host-keys";
 import { planStack } from "../../infra/plan";
@@ -8,6 +7,7 @@ import { ProblemsError } from "../../infra/problems";
 import { waitForReading } from "../control-plane/control-plane";
 import { kubectlFor, type Kubectl } from "../control-plane/kubectl";
 import { endOrphans } from "../control-plane/processes";
+import { confirmByName } from "../confirm";
 import { embeddedCluster, type EmbeddedCluster } from "../embedded";
 import { readIfExists, writeFileAtomic } from "../files";
 import { withLock } from "../lock";
@@ -87,7 +87,10 @@ export async function refresh(session: Session, stackName: string): Promise<void
 /** Deletes what the stack made; of a disposable stack nothing is left but the cache of tools. */
 export async function down(session: Session, stackName: string): Promise<void> {
   const file = readStackFile(session.paths.root, stackName);
-  if (file.config.platform.protect) await confirm(session, stackName);
+  if (file.config.platform.protect) {
+    const warning = `Stack ${stackName} is protected. What it made will be deleted, with the tenants' functions.`;
+    await confirmByName(session.print, stackName, warning, "Nothing was deleted");
+  }
   await locked(session, file, async () => {
     const cluster = embedded(session, file);
     if (!cluster) {
@@ -363,22 +366,4 @@ async function removeDisposable({ paths, progress }: Session, cluster: EmbeddedC
     rmSync(folder, { recursive: true, force: true });
   }
   task.done("stopped, and what it kept is deleted");
-}
-
-async function confirm({ print }: Session, stackName: string): Promise<void> {
-  print(`Stack ${stackName} is protected. What it made will be deleted, with the tenants' functions.`);
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  // Without anybody to answer the input just ends, and a question would wait for ever.
-  const ended = new Promise<string>((answer) => lines.once("close", () => answer("")));
-  const answer = await Promise.race([lines.question("Type the stack's name to go on: "), ended]);
-  lines.close();
-  if (answer.trim() === stackName) return;
-  throw new ProblemsError("Nothing was deleted", [
-    {
-      path: "STACK",
-      value: answer.trim() || "no answer",
-      limit: `is not ${stackName}`,
-      fix: "run it again and type the stack's name",
-    },
-  ]);
 }
