@@ -5,18 +5,29 @@ TOOLS  ?=
 # What `make function` builds: a folder of functions/, as compiled, portable or native.
 FUNCTION ?= checkout
 BUILD    ?= compiled
-# Where artifacts are kept: the folder of a bundle, a backup's file; and the registry that a restore pushes to.
-export BUNDLE ARCHIVE REGISTRY
+# Where artifacts are kept: the folder of a bundle, a backup's file; the registry that a restore of functions pushes to; and
+# the snapshot that a restore of the cluster goes back to.
+export BUNDLE ARCHIVE REGISTRY SNAPSHOT
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status bundle bundle-check backup restore-functions function tools test check unit engine real hosts bench
+.PHONY: help up preview refresh down status hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
+	restore-functions function tools test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
+	@$(NODE) local/main.ts $@ $(STACK)
+
+hosts-check: node_modules ## look whether a stack's hosts can become its cluster, changing nothing
+	@$(NODE) local/main.ts $@ $(STACK)
+
+snapshot rotate-encryption-key: node_modules ## on the hosts: take a snapshot of etcd; encrypt secrets by a new key
+	@$(NODE) local/main.ts $@ $(STACK)
+
+restore: node_modules ## take the cluster's state back to a snapshot (SNAPSHOT=name)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 bundle: node_modules ## collect what hosts install and functions run, for where there is no internet (BUNDLE=folder)

@@ -3,6 +3,9 @@ import { formatProblem, ProblemsError } from "../infra/problems";
 import { backup, bundle, bundleCheck, restoreFunctions } from "./artifacts/commands";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
 import { engineWords, StoppedError, UpdateError } from "./engine/update";
+import { hostsCheck } from "./hosts/check";
+import { rotateEncryptionKey } from "./hosts/encryption-key";
+import { restore, snapshot } from "./hosts/snapshots";
 import { claimPulumiHome, projectPaths } from "./paths";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
@@ -10,6 +13,8 @@ import { CommandError } from "./run";
 const COMMANDS = {
   ...{ up, preview, refresh, down, status },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
+  // On the hosts of a stack of kind k3s.
+  ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },
 };
 
 const USAGE = `usage: make ${Object.keys(COMMANDS).join("|")} [STACK=local]`;
