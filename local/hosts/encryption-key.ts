@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemsError } from "../../infra/problems";
 import type { Session } from "../engine/commands";
+import { isOlder } from "../tools/catalog";
 import { withHostsLocked, type OpenHosts } from "./open";
-import { serversOf, startServer } from "./servers";
+import { serversOf, startServer, takeSnapshot } from "./servers";
 import { step } from "./step";
 
 /** What `k3s secrets-encrypt status` tells. */
@@ -32,6 +33,12 @@ export async function rotateEncryptionKey(session: Session, stackName: string): 
     const before = await statusOf(open);
     assertEnabled(before, first.name);
     if (isResting(before) && before.alike) {
+      if (isExperimental(open.cluster.version))
+        session.progress.note(
+          `warning: K3s documents this from v1.30.5 and v1.31.1 on; ${open.cluster.version} has it as an experiment`,
+        );
+      // K3s warns that a rotation gone wrong may cost the cluster.
+      await takeSnapshot(session, open, "before-key-rotation");
       await step(session, "key", "making a new one, which the API server takes over within a minute", () =>
         open.shell.run(first, "rotate-encryption-key"),
       );
@@ -44,6 +51,12 @@ export async function rotateEncryptionKey(session: Session, stackName: string): 
     const after = await step(session, "servers", "comparing their keys", () => untilAlike(session, open));
     session.print(`Secrets are encrypted by the key ${after.active}, on all servers.`);
   });
+}
+
+/** By the version gate of K3s's documentation; v1.28 is the first that has the command. */
+export function isExperimental(version: string): boolean {
+  const plain = version.replace(/^v/, "");
+  return isOlder(plain, plain.startsWith("1.31.") ? "1.31.1" : "1.30.5");
 }
 
 async function statusOf(open: OpenHosts): Promise<EncryptionStatus> {

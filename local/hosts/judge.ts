@@ -81,8 +81,8 @@ function system(facts: Facts, { host }: Expected): Finding[] {
   return findings;
 }
 
-/** The oldest kernel line that Kubernetes names as supported (https://kubernetes.io/docs/reference/node/kernel-version-requirements). */
-const OLDEST_KERNEL = "4.19.0";
+/** The oldest kernel that Kubernetes' own preflight takes (k8s.io/system-validators). */
+const OLDEST_KERNEL = "3.10.0";
 
 function kernel(facts: Facts, { questions }: Expected): Finding[] {
   const version = text(facts, "kernel");

@@ -27,3 +27,18 @@ export async function startServer(
     () => "ready",
   );
 }
+
+/**
+ * Takes a snapshot of etcd on the first server, and gives its file there.
+ *
+ * @param name - what the file's name begins with
+ */
+export async function takeSnapshot(
+  session: Session,
+  open: Pick<OpenHosts, "cluster" | "shell">,
+  name: string,
+): Promise<string> {
+  const [first] = serversOf(open);
+  const work = async () => (await open.shell.run(first, "take-snapshot", { NAME: name })).trim();
+  return step(session, "snapshot", `taking it on ${first.name}`, work, (file) => file.split("/").pop() ?? file);
+}

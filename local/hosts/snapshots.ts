@@ -3,8 +3,8 @@ import { humanBytes } from "../../infra/units";
 import { confirmByName } from "../confirm";
 import type { Session } from "../engine/commands";
 import { table } from "../table";
-import { withHostsLocked, type OpenHosts } from "./open";
-import { serversOf, startServer } from "./servers";
+import { withHostsLocked } from "./open";
+import { serversOf, startServer, takeSnapshot } from "./servers";
 import type { Host } from "./ssh";
 import { step } from "./step";
 
@@ -20,17 +20,12 @@ export interface Snapshot {
 export async function snapshot(session: Session, stackName: string): Promise<void> {
   await withHostsLocked(session, stackName, async (open) => {
     const [first] = serversOf(open);
-    const file = await take(session, open, first, "on-demand");
+    const file = await takeSnapshot(session, open, "on-demand");
     const name = file.split("/").pop() ?? file;
     session.print(`Snapshot ${name}`);
     session.print(`  is on ${first.name}: ${file}`);
     session.print(`  restore it by: make restore STACK=${stackName} SNAPSHOT=${name}`);
   });
-}
-
-async function take(session: Session, { shell }: OpenHosts, server: Host, name: string): Promise<string> {
-  const work = async () => (await shell.run(server, "take-snapshot", { NAME: name })).trim();
-  return step(session, "snapshot", `taking it on ${server.name}`, work, (file) => file.split("/").pop() ?? file);
 }
 
 /**

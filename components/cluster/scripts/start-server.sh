@@ -7,5 +7,12 @@ timeout 600 systemctl "$verb" k3s || {
   journalctl -u k3s -n 20 --no-pager -o cat >&2
   fail "k3s does not start: the journal's last lines are above"
 }
-eventually 180 k3s kubectl get --raw=/readyz >/dev/null || fail "the API server is not ready after 180 s"
-k3s kubectl wait --for=condition=Ready "node/$NODE" --timeout=180s >/dev/null || fail "$NODE is not ready after 180 s"
+# Asked again and again, since K3s may end once more, and be started again by systemd, until etcd's servers are at one.
+ready() {
+  k3s kubectl get --raw=/readyz --request-timeout=5s >/dev/null &&
+    k3s kubectl wait --for=condition=Ready "node/$NODE" --timeout=1s >/dev/null
+}
+eventually 180 ready || {
+  ready || true
+  fail "$NODE is not ready after 180 s"
+}
