@@ -20,6 +20,13 @@ describe("a command that succeeds", () => {
     expect(await sh('cat; echo "$NAME"; pwd', options)).toBe("given\nvalue\n/\n");
   });
 
+  it("is in this process's group, which Ctrl-C on a terminal ends, unless it is given one of its own", async () => {
+    const group = "cut -d' ' -f5 /proc/self/stat";
+    const own = (await sh("cut -d' ' -f5 /proc/$$/stat; echo $$", { ownGroup: true })).trim().split("\n");
+    expect(own[0]).toBe(own[1]);
+    expect(await sh(group)).toBe(await run("cut", ["-d", " ", "-f5", `/proc/${process.pid}/stat`]));
+  });
+
   it("sees the end of its input at once where it is given none", async () => {
     expect(await sh("cat")).toBe("");
   });
