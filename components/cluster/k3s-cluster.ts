@@ -6,9 +6,11 @@ import { stringify } from "yaml";
 import type { K3sClusterConfig, StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
 import { connectionTo, type Host, type SshKeys } from "./host-connection";
+import { API_PORT, kernelModules } from "./host-needs";
 import { hostCommand, type HostScript } from "./host-script";
 import { k3sAgentConfig, k3sServerConfig, registrationAddress, TOKEN_FILE } from "./k3s-config";
 import { admissionConfig, auditPolicy, k3sUnit, registriesConfig } from "./k3s-files";
+import { k3sRelease, shimRelease } from "./releases";
 
 export interface K3sClusterArgs {
   readonly config: StackConfig;
@@ -18,12 +20,6 @@ export interface K3sClusterArgs {
   /** `accessKey` and `secretKey` of the bucket that etcd's snapshots go to, where there is one. */
   readonly snapshotStorage: Readonly<Record<string, pulumi.Output<string>>>;
 }
-
-/** Where the API server listens on every server. */
-const API_PORT = 6443;
-
-/** Modules that pods' networks and file systems need, and WireGuard's where packets are encrypted. */
-const MODULES = ["overlay", "br_netfilter", "nf_conntrack"];
 
 /** K3s's default token has as many characters. */
 const TOKEN_LENGTH = 32;
@@ -126,7 +122,8 @@ export class K3sCluster extends pulumi.ComponentResource {
     return this.installK3s(host, "server", {
       config: stringify(k3sServerConfig(config, plan, node)),
       secrets: pulumi.interpolate`${qualified(authority, "server", this.serverToken.result)}\n${this.agentToken.result}\n${accessKey}\n${secretKey}\n`,
-      after: [this.prepare(host, "server"), ...after],
+      prepared: this.prepare(host, "server"),
+      after,
     });
   }
 
@@ -135,13 +132,13 @@ export class K3sCluster extends pulumi.ComponentResource {
     return this.installK3s(host, "agent", {
       config: stringify(k3sAgentConfig(config, plan, { ...nodeOf(host), server: this.url() })),
       secrets: pulumi.interpolate`${qualified(authority, "node", this.agentToken.result)}\n`,
-      after: [this.installShim(host, this.prepare(host, "agent")), ...after],
+      prepared: this.installShim(host, this.prepare(host, "agent")),
+      after,
     });
   }
 
   private prepare(host: Host, role: Role): pulumi.Resource {
     const { plan, cluster } = this.args;
-    const modules = [...MODULES, ...(cluster.flannelBackend === "wireguard-native" ? ["wireguard"] : [])];
     const sysctls = Object.entries(plan.topology.agentSysctls).map(([name, value]) => `${name}=${value}`);
     // Does nothing until it is deleted, which is after everything else of the host.
     const restore = this.command(host, `${host.name}-restore`, {
@@ -150,9 +147,21 @@ export class K3sCluster extends pulumi.ComponentResource {
       dependsOn: [],
     });
     return this.script(host, "prepare", "prepare-host", {
-      settings: { MODULES: modules.join("\n"), SYSCTLS: sysctls.join("\n") },
+      settings: { MODULES: kernelModules(cluster).join("\n"), SYSCTLS: sysctls.join("\n") },
       dependsOn: [restore],
     });
+  }
+
+  /** K3s's own images, for hosts that reach no registry: it takes them in when it starts. */
+  private installImages(host: Host, prepared: pulumi.Resource): pulumi.Resource[] {
+    if (!this.args.cluster.k3s.airgapImages) return [];
+    const { images, sums } = k3sRelease(this.args.cluster, host.architecture);
+    return [
+      this.script(host, "images", "install-images", {
+        settings: { URL: images.url, SUMS_URL: sums.url, ARCHIVE: images.name },
+        dependsOn: [prepared],
+      }),
+    ];
   }
 
   private installShim(host: Host, prepared: pulumi.Resource): pulumi.Resource {
@@ -169,18 +178,18 @@ export class K3sCluster extends pulumi.ComponentResource {
       readonly config: string;
       /** One a line. */
       readonly secrets: pulumi.Output<string>;
+      readonly prepared: pulumi.Resource;
       readonly after: readonly pulumi.Resource[];
     },
   ): Installed {
     const { version, k3s, agentTokenGeneration } = this.args.cluster;
-    const release = `${k3s.url}/${encodeURIComponent(version)}`;
-    const binary = host.architecture === "amd64" ? "k3s" : `k3s-${host.architecture}`;
+    const { binary, sums } = k3sRelease(this.args.cluster, host.architecture);
     const settings = {
       ROLE: role,
       VERSION: version,
-      URL: `${release}/${binary}`,
-      SUMS_URL: `${release}/sha256sum-${host.architecture}.txt`,
-      BINARY: binary,
+      URL: binary.url,
+      SUMS_URL: sums.url,
+      BINARY: binary.name,
       SHA256: k3s.sha256[host.architecture] ?? "",
       CONFIG: args.config,
       REGISTRIES: registriesConfig(this.args.cluster),
@@ -191,7 +200,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     const resource = this.script(host, "k3s", "install-k3s", {
       settings,
       stdin: pulumi.secret(args.secrets),
-      dependsOn: args.after,
+      dependsOn: [...this.installImages(host, args.prepared), args.prepared, ...args.after],
     });
     const shim = role === "agent" ? shimOf(host, this.args.cluster) : {};
     return { k3s: resource, wanted: digest(settings, shim, { agentTokenGeneration }) };
@@ -284,13 +293,8 @@ function nodeOf({ name, address, labels, taints }: Host) {
   return { name, address, tokenFile: TOKEN_FILE, ...(Object.keys(labels).length > 0 && { labels }), taints };
 }
 
-function shimOf({ architecture }: Host, { shim }: K3sClusterConfig) {
-  const machine = { amd64: "x86_64", arm64: "aarch64" }[architecture];
-  const release = encodeURIComponent(`containerd-shim-wasmedge/${shim.version}`);
-  return {
-    URL: `${shim.url}/${release}/containerd-shim-wasmedge-${machine}-linux-musl.tar.gz`,
-    SHA256: shim.sha256[architecture] ?? "",
-  };
+function shimOf({ architecture }: Host, cluster: K3sClusterConfig) {
+  return { URL: shimRelease(cluster, architecture).url, SHA256: cluster.shim.sha256[architecture] ?? "" };
 }
 
 /** What pods are started by, and may not outlive: a change of it drains the node, another config does not. */

@@ -1,5 +1,6 @@
-import { API_PORT, k3sDownload, kernelModules, shimDownload } from "../../components/cluster/host-needs";
+import { API_PORT, kernelModules } from "../../components/cluster/host-needs";
 import { registrationAddress } from "../../components/cluster/k3s-config";
+import { k3sRelease, shimRelease } from "../../components/cluster/releases";
 import type { K3sClusterConfig } from "../../infra/config";
 import type { Host } from "./ssh";
 
@@ -37,16 +38,23 @@ const BACKEND_PORTS: Readonly<Record<K3sClusterConfig["flannelBackend"], readonl
 
 export function questionsFor(cluster: K3sClusterConfig, host: Host, sysctls: readonly string[]): Questions {
   const role = roleOf(cluster, host);
-  const k3s = k3sDownload(cluster, host);
-  const shim = shimDownload(cluster, host);
+  const { architecture } = host;
+  const { binary, sums, images } = k3sRelease(cluster, architecture);
+  const { airgapImages, sha256 } = cluster.k3s;
+  const downloads = [
+    binary,
+    ...(airgapImages ? [images] : []),
+    ...(airgapImages || sha256[architecture] === undefined ? [sums] : []),
+    ...(role === "agent" ? [shimRelease(cluster, architecture)] : []),
+  ];
   const ownPorts = role === "server" ? [API_PORT, ...ETCD_PORTS, KUBELET_PORT] : [KUBELET_PORT];
   return {
     modules: kernelModules(cluster),
     sysctls,
-    programs: [...PROGRAMS, ...(role === "agent" && shim.sha256 === undefined ? ["cosign"] : [])],
+    programs: [...PROGRAMS, ...(role === "agent" && cluster.shim.sha256[architecture] === undefined ? ["cosign"] : [])],
     ports: [...ownPorts.map((port) => `tcp/${port}`), ...BACKEND_PORTS[cluster.flannelBackend]],
     peers: peersOf(cluster, host, role),
-    urls: [k3s.url, ...(k3s.sha256 === undefined ? [k3s.sumsUrl] : []), ...(role === "agent" ? [shim.url] : [])],
+    urls: downloads.map(({ url }) => url),
   };
 }
 

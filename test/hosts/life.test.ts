@@ -14,9 +14,9 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   let agent: Host;
 
   beforeAll(async () => {
-    await own.start(["server-1", "agent-1"]);
+    await own.boot(["server-1", "agent-1"]);
     [server, agent] = [own.get("server-1"), own.get("agent-1")];
-    own.configure(AS_DEPLOY);
+    own.change(AS_DEPLOY);
   }, 900_000);
 
   afterAll(async () => expect(await own.end()).toEqual([]));
@@ -48,7 +48,7 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   });
 
   it("go on after a connection was dropped in the middle, and become a cluster whose function answers", async () => {
-    const up = own.begin("up");
+    const up = own.start("up");
     const script = () => agent.run("pgrep -f '[A]UDIT_POLICY=' || true");
     await eventually(120, "a script starts K3s on the agent", script, Boolean);
     await agent.run("pkill -KILL -f '^sshd-session: deploy'");
@@ -81,7 +81,7 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
 
   it("stay as they are when the user that enters one changes: no deletion, no restart", async () => {
     const started = await startedAt(agent);
-    own.configure();
+    own.change();
     const preview = await own.ok("preview");
     expect(preview.stdout).not.toMatch(/deleted|replaced/);
     await own.ok("up");
@@ -89,7 +89,7 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   });
 
   it("refuse whoever answers with another key, before anything is run there", async () => {
-    own.configure({ hosts: { "agent-1": { hostKey: server.hostKey } }, cluster: { snapshots: { retention: 3 } } });
+    own.change({ hosts: { "agent-1": { hostKey: server.hostKey } }, cluster: { snapshots: { retention: 3 } } });
     const { code, stderr } = await own.run("up");
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/host key|HOST IDENTIFICATION/i);
@@ -98,12 +98,12 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   it("install nothing whose sum is another", async () => {
     const before = await agent.run(`sha256sum ${SHIM}`);
     const wrong = { url: `${own.downloads.url}/shim`, sha256: { amd64: "0".repeat(64) } };
-    own.configure({ cluster: { shim: wrong } });
+    own.change({ cluster: { shim: wrong } });
     const { code, stderr } = await own.run("up");
     expect(code).not.toBe(0);
     expect(stderr).toContain(`has SHA-256 ${own.shim.sha256}, not ${"0".repeat(64)}: refused, nothing was installed`);
     expect(await agent.run(`sha256sum ${SHIM}`)).toBe(before);
-    own.configure();
+    own.change();
     await own.ok("up");
   });
 
@@ -111,14 +111,14 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
     const folder = "/etc/systemd/system/k3s-agent.service.d";
     const dropIn = `[Service]\\nInaccessiblePaths=${SHIM}\\n`;
     await agent.run(`mkdir -p ${folder} && printf '${dropIn}' >${folder}/hidden.conf`);
-    own.configure({ cluster: { mirrors: { "*": [own.downloads.url], "registry.example.com": [own.downloads.url] } } });
+    own.change({ cluster: { mirrors: { "*": [own.downloads.url], "registry.example.com": [own.downloads.url] } } });
     for (const attempt of ["first", "second"]) {
       const { code, stderr } = await own.run("up");
       expect([attempt, code]).not.toEqual([attempt, 0]);
       expect(stderr).toContain("agent-1: K3s did not find the WasmEdge shim when it started");
     }
     await agent.run(`rm -r ${folder}`);
-    own.configure();
+    own.change();
     await own.ok("up");
     await answers();
   });

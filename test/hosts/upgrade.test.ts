@@ -13,7 +13,7 @@ describe.skipIf(CANNOT_RUN)("a highly available cluster", () => {
   const own = new StackOnHosts();
 
   beforeAll(async () => {
-    await own.start([...SERVERS, ...AGENTS], [OLD, NEW]);
+    await own.boot([...SERVERS, ...AGENTS], [OLD, NEW]);
   }, 900_000);
 
   afterAll(async () => expect(await own.end()).toEqual([]));
@@ -23,7 +23,7 @@ describe.skipIf(CANNOT_RUN)("a highly available cluster", () => {
     Promise.all(names.map(async (name) => (await own.get(name).run("k3s --version")).split(" ")[2]));
   const ascending = (values: readonly number[]) => [...values].sort((a, b) => a - b);
   const configure = (cluster: object, agents = AGENTS) =>
-    own.configure({ cluster: { rollout: ROLLOUT, ...cluster }, agents, pods: AGENTS.length });
+    own.change({ cluster: { rollout: ROLLOUT, ...cluster }, agents, pods: AGENTS.length });
   const nodes = async () =>
     (await own.kubectl("get nodes --no-headers"))
       .trim()
@@ -119,8 +119,7 @@ describe.skipIf(CANNOT_RUN)("a highly available cluster", () => {
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/198\.\d+\.\d+\.\d+.* cannot be reached/);
     expect((await nodes()).map(([name]) => name)).not.toContain("agent-2");
-    const restore = (await own.state()).find(({ urn }) => urn.endsWith("k3s-agent-2-restore"));
-    await own.pulumi(["state", "delete", "--stack", "hosts", "--yes", restore?.urn ?? ""]);
+    await own.forget("k3s-agent-2-restore");
     await own.ok("up");
   });
 });

@@ -7,9 +7,15 @@ import type { Host } from "./hosts";
 
 const REPOSITORY = resolve(__dirname, "../../..");
 
+const NAME = "hosts";
+
+export interface StateResource {
+  readonly urn: string;
+  readonly outputs?: object;
+}
+
 /** A stack of kind k3s in a project of its own, with a backend and a passphrase as a user has them. */
 export class HostsStack {
-  readonly name = "hosts";
   readonly local = new LocalStack();
   private readonly env: NodeJS.ProcessEnv;
 
@@ -21,29 +27,57 @@ export class HostsStack {
     this.env = { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_CONFIG_PASSPHRASE: "of this test" };
   }
 
-  /** The stack `real` on hosts; what it stores encrypted stays in it. */
-  configure(cluster: object): void {
-    const file = join(this.local.root, `Pulumi.${this.name}.yaml`);
+  /**
+   * The stack `real` on hosts; what it stores encrypted stays in it.
+   *
+   * @param pods - of its function, at least and at first
+   */
+  configure(cluster: object, pods = 2): void {
+    const file = join(this.local.root, `Pulumi.${NAME}.yaml`);
     const before = existsSync(file) ? (parse(readFileSync(file, "utf8")) as { config: object }) : undefined;
-    const { config } = parse(readFileSync(join(this.local.root, "Pulumi.real.yaml"), "utf8")) as { config: object };
-    const merged = { ...before?.config, ...config, "wasm-functions:cluster": { kind: "k3s", ...cluster } };
+    const { config } = parse(readFileSync(join(this.local.root, "Pulumi.real.yaml"), "utf8")) as {
+      config: Record<string, object>;
+    };
+    const functions = (config["wasm-functions:functions"] as { scaling: object }[]).map((fn) => ({
+      ...fn,
+      scaling: { ...fn.scaling, min: pods, initial: pods },
+    }));
+    const changed = { "wasm-functions:cluster": { kind: "k3s", ...cluster }, "wasm-functions:functions": functions };
+    const merged = { ...before?.config, ...config, ...changed };
     writeFileSync(file, stringify({ ...before, config: merged }));
   }
 
   /** Stores the private key that opens the hosts, encrypted; the tools are there. */
   async setKey(key: string): Promise<void> {
-    const pulumi = (args: readonly string[], input = "") =>
-      run(join(this.local.paths.bin, "pulumi"), [...args, "--non-interactive"], {
-        cwd: this.local.root,
-        env: { ...process.env, ...this.env, PULUMI_HOME: this.local.paths.pulumiHome, NO_COLOR: "1" },
-        input,
-      });
-    await pulumi(["stack", "init", this.name]);
-    await pulumi(["config", "set", "--stack", this.name, "--secret", "--path", 'sshKeys["default"]'], key);
+    await this.pulumi(["stack", "init", NAME]);
+    await this.pulumi(["config", "set", "--stack", NAME, "--secret", "--path", 'sshKeys["default"]'], key);
+  }
+
+  /** A command of the official CLI in this project. */
+  pulumi(args: readonly string[], input = ""): Promise<string> {
+    return run(join(this.local.paths.bin, "pulumi"), [...args, "--non-interactive"], {
+      cwd: this.local.root,
+      env: { ...process.env, ...this.env, PULUMI_HOME: this.local.paths.pulumiHome, NO_COLOR: "1" },
+      input,
+    });
+  }
+
+  async state(): Promise<readonly StateResource[]> {
+    const { deployment } = JSON.parse(await this.pulumi(["stack", "export", "--stack", NAME])) as {
+      deployment: { resources?: readonly StateResource[] };
+    };
+    return deployment.resources ?? [];
+  }
+
+  /** As somebody gives up a resource whose host is gone for good. */
+  async forget(resource: string): Promise<void> {
+    const found = (await this.state()).find(({ urn }) => urn.endsWith(`::${resource}`));
+    if (!found) throw new Error(`there is no ${resource} in the state`);
+    await this.pulumi(["state", "delete", "--stack", NAME, "--yes", found.urn]);
   }
 
   start(command: string, env: NodeJS.ProcessEnv = {}, input = ""): Running {
-    return this.local.start(command, this.name, { ...this.env, ...env }, input);
+    return this.local.start(command, NAME, { ...this.env, ...env }, input);
   }
 
   run(command: string, env: NodeJS.ProcessEnv = {}, input = ""): Promise<Outcome> {

@@ -197,6 +197,16 @@ it("makes a cluster of one server with the same steps", async () => {
   expect(steps).toHaveLength(5 + 7 + 1);
 });
 
+it("brings K3s's own images before K3s starts, where the config wants them", async () => {
+  const { resources } = await make(k3s(1, 1, { k3s: { airgapImages: true } }));
+  for (const host of ["server-0", "agent-0"]) {
+    const images = find(resources, COMMAND, `k3s-${host}-images`);
+    expect(images.inputs["create"]).toContain("v1.30.4%2Bk3s1/k3s-airgap-images-amd64.tar.zst");
+    const before = find(resources, COMMAND, `k3s-${host}-k3s`).dependencies;
+    expect(before.some((urn) => urn.endsWith(`::k3s-${host}-images`))).toBe(true);
+  }
+});
+
 it("has the keys of the snapshots' bucket in standard input alone", async () => {
   const { resources } = await make(k3s(1, 1, { snapshots: { s3: { bucket: "etcd-snapshots", folder: "prod" } } }));
   const { inputs } = find(resources, COMMAND, "k3s-server-0-k3s");
