@@ -14,7 +14,8 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   let agent: Host;
 
   beforeAll(async () => {
-    await own.boot(["server-1", "agent-1"]);
+    // Without the internet: K3s's own images are in no registry here.
+    await own.boot(["server-1", "agent-1"], undefined, true);
     [server, agent] = [own.get("server-1"), own.get("agent-1")];
     own.change(AS_DEPLOY);
   }, 900_000);

@@ -26,24 +26,36 @@ export class StackOnHosts extends HostsStack {
   hosts!: Hosts;
   downloads!: HostServer;
   shim!: Published;
+  private airgapImages = false;
   /** What has to be ended, in the order in which it was started. */
   private readonly ends: (() => Promise<void>)[] = [];
 
-  /** Boots the hosts, and serves what they download: these versions of K3s among it. */
-  async boot(names: readonly string[], versions: readonly string[] = [DEFAULT_K3S_VERSION]): Promise<void> {
+  /**
+   * Boots the hosts, and serves what they download.
+   *
+   * @param versions - the releases of K3s that there are
+   * @param airgapImages - whether K3s's own images come with its release, and no registry has them
+   */
+  async boot(
+    names: readonly string[],
+    versions: readonly string[] = [DEFAULT_K3S_VERSION],
+    airgapImages = false,
+  ): Promise<void> {
     const options = hostTools();
     const served = join(this.local.root, "served");
-    for (const version of versions) await publishK3s(served, version);
+    const ofK3s: ReadyImage[] = [];
+    for (const image of Object.values(IMAGES)) ofK3s.push(await assembleImage(image, options));
+    for (const version of versions) await publishK3s(served, version, airgapImages ? ofK3s : []);
     this.shim = await publishShim(served, DEFAULT_SHIM_VERSION, options);
-    const images: ReadyImage[] = [await buildFunction("checkout", options, "compiled")];
-    for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
+    const ofFunction = await buildFunction("checkout", options, "compiled");
     this.hosts = await bootHosts(
       names.map((name) => ({ name })),
       { mounts: await hostParts(options), tools: options },
     );
     this.ends.push(() => this.hosts.stop());
-    this.downloads = await serve(this.hosts.machine, served, images);
+    this.downloads = await serve(this.hosts.machine, served, [ofFunction, ...(airgapImages ? [] : ofK3s)]);
     this.ends.push(this.downloads.close);
+    this.airgapImages = airgapImages;
     this.change();
     // The first command makes the tools ready.
     await this.run("preview");
@@ -70,7 +82,7 @@ export class StackOnHosts extends HostsStack {
       agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "500m", memory: "1Gi" } },
       servers: this.hosts.all.filter(isServer).map(login),
       agents: this.hosts.all.filter(isAgent).map(login),
-      k3s: { url: `${this.downloads.url}/k3s` },
+      k3s: { url: `${this.downloads.url}/k3s`, airgapImages: this.airgapImages },
       shim: { url: `${this.downloads.url}/shim`, sha256: { amd64: this.shim.sha256 } },
       mirrors: { "*": [this.downloads.url] },
       // Nothing here is encrypted by the stand-in, which says so.
