@@ -27,8 +27,11 @@ const TOKEN_LENGTH = 32;
 /** A host with what it is to run: there, and started where nothing ran, but else waiting for its turn. */
 interface Installed {
   readonly k3s: command.remote.Command;
-  /** All of it in a few characters: another value is another turn. */
-  readonly wanted: string;
+  /**
+   * All of it in a few characters, and when it was brought: another value is another turn. Without the time, a change that
+   * failed in the turn and is then taken back would be none: the turn's own inputs would be those of its last success.
+   */
+  readonly wanted: pulumi.Output<string>;
 }
 
 /**
@@ -62,7 +65,7 @@ export class K3sCluster extends pulumi.ComponentResource {
 
     const founder = this.installServer(first, undefined, []);
     // What the cluster's authority is known by: whoever joins checks it before it sends its token.
-    const authority = founder.k3s.stdout.apply((text) => text.trim());
+    const authority = founder.k3s.stdout.apply((text) => text.trim().split("\n")[0] ?? "");
     const servers = [this.takeTurn(first, "server", founder, [])];
     for (const host of others) {
       servers.push(this.takeTurn(host, "server", this.installServer(host, authority, servers), []));
@@ -137,7 +140,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     });
   }
 
-  private prepare(host: Host, role: Role): pulumi.Resource {
+  private prepare(host: Host, role: Role): command.remote.Command {
     const { plan, cluster } = this.args;
     const sysctls = Object.entries(plan.topology.agentSysctls).map(([name, value]) => `${name}=${value}`);
     // Does nothing until it is deleted, which is after everything else of the host.
@@ -164,7 +167,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     ];
   }
 
-  private installShim(host: Host, prepared: pulumi.Resource): pulumi.Resource {
+  private installShim(host: Host, prepared: pulumi.Resource): command.remote.Command {
     return this.script(host, "shim", "install-shim", {
       settings: { ROLE: "agent", ...shimOf(host, this.args.cluster) },
       dependsOn: [prepared],
@@ -178,7 +181,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       readonly config: string;
       /** One a line. */
       readonly secrets: pulumi.Output<string>;
-      readonly prepared: pulumi.Resource;
+      readonly prepared: command.remote.Command;
       readonly after: readonly pulumi.Resource[];
     },
   ): Installed {
@@ -203,7 +206,12 @@ export class K3sCluster extends pulumi.ComponentResource {
       dependsOn: [...this.installImages(host, args.prepared), args.prepared, ...args.after],
     });
     const shim = role === "agent" ? shimOf(host, this.args.cluster) : {};
-    return { k3s: resource, wanted: digest(settings, shim, { agentTokenGeneration }) };
+    const what = digest(settings, shim, { agentTokenGeneration });
+    const wanted = pulumi
+      .all([args.prepared.stdout, resource.stdout])
+      .apply((times) => [what, ...times.flatMap((text) => text.trim().split("\n"))].join(" "));
+    // Other inputs of these steps are secrets; what they print is none.
+    return { k3s: resource, wanted: pulumi.unsecret(wanted) };
   }
 
   /**
@@ -232,12 +240,12 @@ export class K3sCluster extends pulumi.ComponentResource {
             }),
           ]
         : [];
-    const rolled = this.script(host, "roll", "roll-k3s", {
-      settings: { ROLE: role, VERSION: version, WANTED: wanted },
+    const rolled = this.command(host, `${host.name}-roll`, {
+      create: wanted.apply((WANTED) => hostCommand("roll-k3s", { ROLE: role, VERSION: version, WANTED }, host.user)),
       dependsOn: [k3s, ...drained, ...after],
     });
     return this.command(this.first, `${host.name}-node`, {
-      create: node("join-cluster", { RELEASE: release, WANTED: wanted }),
+      create: wanted.apply((WANTED) => node("join-cluster", { RELEASE: release, WANTED })),
       delete: node("leave-cluster", { TIMEOUT }),
       dependsOn: [rolled],
     });
@@ -264,7 +272,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     host: Host,
     name: string,
     args: {
-      readonly create: string;
+      readonly create: pulumi.Input<string>;
       readonly delete?: string;
       readonly stdin?: pulumi.Input<string>;
       readonly dependsOn: readonly pulumi.Resource[];

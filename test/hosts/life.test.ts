@@ -119,6 +119,7 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
       expect(stderr).toContain("agent-1: K3s did not find the WasmEdge shim when it started");
     }
     await agent.run(`rm -r ${folder}`);
+    // Taken back, the change that failed must still be undone.
     own.change();
     await own.ok("up");
     await answers();

@@ -72,3 +72,5 @@ want unit "$UNIT"
 runs || apply
 # What others know the cluster's authority by.
 if [ "$ROLE" = server ]; then sum /var/lib/rancher/k3s/server/tls/server-ca.crt; fi
+# That it ran: the node's turn follows, also where a change that failed there is taken back.
+date +%s.%N
