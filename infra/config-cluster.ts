@@ -75,10 +75,21 @@ const sha256 = field.pattern(/^[0-9a-f]{64}$/, {
 /** By Go's name of the architecture, for the hosts that there are. */
 const checksums = section({ amd64: sha256.optional(), arm64: sha256.optional() });
 
-const baseUrl = field.pattern(/^https?:\/\/[^\s/]+(?:\/[^\s]*[^\s/])?$/, {
-  limit: "must be a URL without a slash at its end",
-  fix: 'for example "https://mirror.example.com/k3s"',
-});
+const baseUrl = field
+  .pattern(/^https?:\/\/[^\s/]+(?:\/[^\s]*[^\s/])?$/, {
+    limit: "must be a URL without a slash at its end",
+    fix: 'for example "https://mirror.example.com/k3s"',
+  })
+  .superRefine(
+    check((url) => [
+      /^https?:\/\/[^/]*@/.test(url) && {
+        path: [],
+        value: "(not shown)",
+        limit: "a URL must not hold a user and a password: it shows in previews and on hosts",
+        fix: "serve it to the hosts without one",
+      },
+    ]),
+  );
 
 /** K3s itself, as it is downloaded to each host. */
 const k3sBinary = section({

@@ -48,6 +48,7 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** Of the cluster's administrator. A secret. */
   readonly kubeconfig: pulumi.Output<string>;
   private readonly first: Host;
+  private readonly others: readonly Host[];
   private readonly serverToken: random.RandomPassword;
   private readonly agentToken: random.RandomPassword;
 
@@ -60,6 +61,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     const [first, ...others] = args.cluster.servers;
     if (first === undefined) throw new Error("a cluster has at least one server");
     this.first = first;
+    this.others = others;
     this.serverToken = this.token("server-token", 1);
     this.agentToken = this.token("agent-token", args.cluster.agentTokenGeneration);
 
@@ -199,6 +201,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       ADMISSION: role === "server" ? admissionConfig() : "",
       AUDIT_POLICY: role === "server" ? auditPolicy() : "",
       UNIT: k3sUnit(role),
+      OTHERS: host === this.first ? this.others.map(({ address }) => address).join("\n") : "",
     };
     const resource = this.script(host, "k3s", "install-k3s", {
       settings,
@@ -229,6 +232,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     const { version, rollout } = this.args.cluster;
     const TIMEOUT = String(rollout.drainTimeout / 1000);
     const release = releaseOf(host, role, this.args.cluster);
+    const servers = role === "server" ? this.args.cluster.servers.map(({ name }) => name).join("\n") : "";
     const node = (script: HostScript, settings: Readonly<Record<string, string>>) =>
       hostCommand(script, { NODE: host.name, ...settings }, this.first.user);
     const drained =
@@ -241,7 +245,9 @@ export class K3sCluster extends pulumi.ComponentResource {
           ]
         : [];
     const rolled = this.command(host, `${host.name}-roll`, {
-      create: wanted.apply((WANTED) => hostCommand("roll-k3s", { ROLE: role, VERSION: version, WANTED }, host.user)),
+      create: wanted.apply((WANTED) =>
+        hostCommand("roll-k3s", { ROLE: role, VERSION: version, SERVERS: servers, WANTED }, host.user),
+      ),
       dependsOn: [k3s, ...drained, ...after],
     });
     return this.command(this.first, `${host.name}-node`, {

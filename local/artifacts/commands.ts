@@ -13,7 +13,7 @@ import { imageOf, readBackup, writeBackup } from "./backup";
 import { checkBundle, IMAGES, makeBundle, readBundle } from "./bundle";
 import { bundleFiles } from "./bundle-plan";
 import { pullCredentials } from "./credentials";
-import { assertNoLogin, withImages } from "./definitions";
+import { withImages } from "./definitions";
 import { pinned, type KeptImage } from "./function-images";
 import { ImageStore } from "./image-store";
 import { parseTarget, pushImages, verifyImages, type Target } from "./restore";
@@ -23,7 +23,6 @@ import { sumOf } from "./sums";
 export async function bundle(session: Session, stackName: string): Promise<void> {
   const { paths, progress, signal, print } = session;
   const file = readStackFile(paths.root, stackName);
-  assertNoLogin(file.settings.config);
   // What cannot be collected is told before the engine is asked for credentials.
   bundleFiles(file.config);
   const folder = bundleFolder(paths, stackName);

@@ -78,8 +78,26 @@ function isResting({ stage }: EncryptionStatus): boolean {
   return stage === "start" || stage === "reencrypt_finished";
 }
 
+/** Milliseconds that all secrets may take to be written anew: at K3s's five a second, 18,000 of them. */
+const REENCRYPT_LIMIT = 3_600_000;
+
 async function untilFinished(session: Session, open: OpenHosts): Promise<void> {
-  while ((await statusOf(open)).stage !== "reencrypt_finished") await pause(session);
+  const deadline = Date.now() + REENCRYPT_LIMIT;
+  for (let { stage } = await statusOf(open); stage !== "reencrypt_finished"; { stage } = await statusOf(open)) {
+    if (Date.now() > deadline) throw stuck(stage);
+    await pause(session);
+  }
+}
+
+function stuck(stage: string): ProblemsError {
+  return new ProblemsError("The secrets are not all written anew", [
+    {
+      path: "secrets-encrypt",
+      value: stage,
+      limit: "K3s has not finished in an hour; it does not go on by itself after a restart in the middle",
+      fix: "run `sudo k3s secrets-encrypt reencrypt --force --skip` on the first server, then this command again",
+    },
+  ]);
 }
 
 /** A server tells its keys a moment after its node is ready. */

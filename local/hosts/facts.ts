@@ -23,7 +23,7 @@ export type Facts = ReadonlyMap<string, string>;
 
 /** What the scripts that run on hosts call; K3s brings everything else itself. */
 const PROGRAMS = [
-  ...["curl", "tar", "sha256sum", "awk", "find", "timeout"],
+  ...["curl", "tar", "sha256sum", "awk", "find", "timeout", "cmp", "hostname", "pkill", "ip"],
   ...["systemctl", "journalctl", "modprobe", "sysctl"],
 ];
 

@@ -40,7 +40,11 @@ export async function restore(session: Session, stackName: string): Promise<void
   await withHostsLocked(session, stackName, async (open) => {
     const { shell } = open;
     const [first, others] = serversOf(open);
-    const snapshots = parseSnapshots(await shell.run(first, "list-snapshots", {}, session.signal));
+    // All of them are asked, so that no server is stopped while another cannot be entered.
+    const lists = await Promise.all(
+      [first, ...others].map((server) => shell.run(server, "list-snapshots", {}, session.signal)),
+    );
+    const snapshots = parseSnapshots(lists[0] ?? "");
     assertKnown(name, snapshots, first, session.print);
     const warning = `The state of ${stackName}'s cluster goes back to ${name}. What was changed after that is lost.`;
     await confirmByName(session.print, stackName, warning, "Nothing was restored");

@@ -36,7 +36,7 @@ describe.skipIf(CANNOT_RUN)("the stand-in for K3s, installed by hand on two host
     for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
     await publishK3s(folder, VERSION);
     shim = await publishShim(folder, "v0.6.0", options);
-    hosts = await bootHosts([{ name: "server-1" }, { name: "agent-1" }, { name: "server-2" }], {
+    hosts = await bootHosts([{ name: "server-1" }, { name: "agent-1" }], {
       mounts: await hostParts(options),
     });
     [server, agent] = [hosts.get("server-1"), hosts.get("agent-1")];
@@ -207,21 +207,6 @@ describe.skipIf(CANNOT_RUN)("the stand-in for K3s, installed by hand on two host
     );
     await kubectl("delete node agent-1");
     await untilReady("agent-1");
-  });
-
-  it("has a second server join etcd with the first one's keys", async () => {
-    const second = hosts.get("server-2");
-    const token = (await server.run("cat /var/lib/rancher/k3s/server/token")).trim();
-    await cluster.install("server", second, {
-      token,
-      agentToken: AGENT_TOKEN,
-      server: `https://${server.address}:6443`,
-    });
-    await untilReady("server-2");
-    expect(await second.run("k3s kubectl get secret hidden -o jsonpath={.data.key} | base64 -d")).toBe("plain-to-read");
-    expect(await second.run("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt")).toBe(
-      await server.run("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt"),
-    );
   });
 
   function tokens() {

@@ -7,7 +7,16 @@ annotation() {
 
 # Other agents that would take its pods: ready, and not cordoned.
 others() {
-  k3s kubectl get nodes -l '!node-role.kubernetes.io/control-plane' --no-headers | awk -v node="$NODE" '$1 != node && $2 == "Ready" { print $1 }'
+  local nodes
+  nodes=$(k3s kubectl get nodes -l '!node-role.kubernetes.io/control-plane' --no-headers)
+  awk -v node="$NODE" '$1 != node && $2 == "Ready" { print $1 }' <<<"$nodes"
+}
+
+# Whether the cluster has the node; a cluster that does not answer is no word on it.
+is_there() {
+  local found
+  found=$(k3s kubectl get node "$NODE" -o name --ignore-not-found) || fail "the cluster does not answer"
+  [ -n "$found" ]
 }
 
 drain() {

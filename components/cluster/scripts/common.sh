@@ -1,5 +1,7 @@
 # In front of every script here: as bash, and with these words.
 set -euo pipefail
+# sudo's own path has no /usr/local/bin on some systems.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # What this program keeps on a host, root's alone. Not every script has need of it.
 # shellcheck disable=SC2034

@@ -9,10 +9,11 @@
 #   REGISTRIES registries.yaml; empty: none
 #   ADMISSION, AUDIT_POLICY  files that a server's config names; empty on an agent
 #   UNIT       the systemd unit
+#   OTHERS     addresses of the cluster's other servers, one a line; only on the server that makes the cluster
 #   standard input, one a line: the token to join by and, for a server, the one that agents join by, and the keys of the
 #   bucket that snapshots go to, which are empty where there is none
 : "${VERSION:?}" "${URL:?}" "${SUMS_URL:?}" "${BINARY:?}" "${SHA256?}" "${CONFIG:?}" "${REGISTRIES?}" "${ADMISSION?}"
-: "${AUDIT_POLICY?}" "${UNIT:?}"
+: "${AUDIT_POLICY?}" "${UNIT:?}" "${OTHERS?}"
 
 IFS= read -r token || fail "no token came by standard input"
 agent_token='' access_key='' secret_key=''
@@ -29,6 +30,15 @@ if [ -x "$k3s" ]; then
   step=$(($(minor "$VERSION") - $(minor "$installed")))
   [ "$step" -le 1 ] || fail "K3s $installed is here, and $VERSION skips a minor version: go by each one between"
   [ "$step" -ge 0 ] || fail "K3s $installed is here, and $VERSION is an older minor version: etcd's data cannot go back"
+fi
+
+# A first server that has lost its disk must not make a second cluster beside the others'.
+if [ -n "$OTHERS" ] && [ ! -d /var/lib/rancher/k3s/server/db ]; then
+  for other in $OTHERS; do
+    if timeout 3 bash -c "exec 3<>/dev/tcp/$other/6443" 2>/dev/null; then
+      fail "$other has a cluster already: name it first in cluster.servers, and this host joins it"
+    fi
+  done
 fi
 
 install -d -m 0700 "$state" "$wanted"

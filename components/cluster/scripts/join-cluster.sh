@@ -10,7 +10,8 @@ k3s kubectl wait --for=condition=Ready "node/$NODE" --timeout=180s >/dev/null ||
   fail "$NODE is not ready after 180 s: its conditions are above"
 }
 k3s kubectl annotate node "$NODE" --overwrite "$prefix/release=$RELEASE" >/dev/null
-if [ -n "$(annotation drained-for)" ]; then
+drained=$(annotation drained-for)
+if [ -n "$drained" ]; then
   k3s kubectl uncordon "$NODE" >/dev/null
   k3s kubectl annotate node "$NODE" "$prefix/drained-for-" >/dev/null
 fi

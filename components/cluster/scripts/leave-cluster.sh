@@ -3,8 +3,12 @@
 #   TIMEOUT  seconds that it may take
 : "${NODE:?}" "${TIMEOUT:?}"
 
-if [ -z "$(k3s kubectl get node "$NODE" -o name --ignore-not-found)" ]; then exit 0; fi
+is_there || exit 0
 # Of a cluster's last node nothing is left to save.
-if [ "$(k3s kubectl get nodes -o name)" = "node/$NODE" ]; then exit 0; fi
+nodes=$(k3s kubectl get nodes -o name)
+[ "$nodes" != "node/$NODE" ] || exit 0
 drain
-k3s kubectl delete node "$NODE" --wait=false
+# A server is gone from etcd when its node is; this one itself would not live to see that.
+wait=true
+[ "$NODE" != "$(sed -n 's/^node-name: //p' /etc/rancher/k3s/config.yaml)" ] || wait=false
+k3s kubectl delete node "$NODE" --wait="$wait" --timeout="${TIMEOUT}s"

@@ -7,7 +7,8 @@ db=/var/lib/rancher/k3s/server/db
 if systemctl -q is-active k3s; then fail "k3s still runs"; fi
 # K3s's own guard against two resets in a row, which is what one that was broken off is finished by.
 rm -f "$db/reset-flag"
-log=$(k3s server --cluster-reset --cluster-reset-restore-path="$db/snapshots/$SNAPSHOT" 2>&1) || {
+# Where snapshots go to a bucket as well, K3s would look for this one there.
+log=$(k3s server --cluster-reset --etcd-s3=false --cluster-reset-restore-path="$db/snapshots/$SNAPSHOT" 2>&1) || {
   printf '%s\n' "$log" | tail -n 20 >&2
   fail "K3s does not restore $SNAPSHOT: the last lines of its log are above. What was there before is still in $db/etcd or $db/etcd-old-*"
 }

@@ -76,7 +76,7 @@ check_health() {
   if [ "$ROLE" = server ]; then
     eventually 180 "$k3s" kubectl get --raw=/readyz >/dev/null || give_up "the API server is not ready after 180 s"
   else
-    grep -Eq 'runtimes\."?wasmedge"?\]' "$config" ||
+    grep -Eq "runtimes\\.[\"']?wasmedge[\"']?\\]" "$config" ||
       fail "K3s did not find the WasmEdge shim when it started: $config has no runtime wasmedge"
   fi
 }

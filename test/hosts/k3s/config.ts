@@ -45,6 +45,11 @@ const SERVER_FLAGS = {
   "etcd-snapshot-schedule-cron": "text",
   "etcd-snapshot-retention": "text",
   "etcd-snapshot-compress": "switch",
+  "etcd-s3": "switch",
+  "etcd-s3-bucket": "text",
+  "etcd-s3-endpoint": "text",
+  "etcd-s3-region": "text",
+  "etcd-s3-folder": "text",
 } as const;
 
 type Flags = Readonly<Record<string, "text" | "list" | "switch">>;

@@ -152,6 +152,29 @@ const CASES: readonly Case[] = [
     { cluster: k3s(1, 1, { k3s: { airgapImages: "yes" } }) },
     'cluster.k3s.airgapImages: "yes": must be true or false; correct it',
   ],
+  [
+    "a password in a URL, which is not told",
+    { cluster: k3s(1, 1, { mirrors: { "*": ["https://user:hunter2@mirror.example.com"] } }) },
+    "cluster.mirrors.*[0]: (not shown): a URL must not hold a user and a password: it shows in previews and on hosts; serve it to the hosts without one",
+  ],
+  [
+    "another name of a bucket's keys",
+    {
+      cluster: k3s(1, 1, { snapshots: { s3: { bucket: "etcd-snapshots" } } }),
+      snapshotStorage: { accessKey: "<secret>", secretKey: "<secret>", secret: "<secret>" },
+    },
+    "snapshotStorage.secret: set: the names here are accessKey, secretKey; use one of accessKey, secretKey",
+  ],
+  [
+    "keys of a bucket that there is not",
+    { cluster: k3s(1, 1), snapshotStorage: { accessKey: "<secret>" } },
+    "snapshotStorage.accessKey: set: there is no cluster.snapshots.s3 to write to; drop it, or name the bucket",
+  ],
+  [
+    "a drain of less than a second",
+    { cluster: k3s(1, 1, { rollout: { drainTimeout: "500ms" } }) },
+    'cluster.rollout.drainTimeout: 500ms: must be whole seconds, from 1s on; write it as "300s"',
+  ],
   ["K3s without agents", { cluster: k3s(1, 0) }, "cluster.agents: a list of 0: must be at least 1; raise it"],
   [
     "a port out of range",

@@ -55,13 +55,6 @@ describe("the commands for artifacts", () => {
     expect(session.printed.at(-1)).toMatch(/Backup: +.*\/\.local\/backup\/prod-\d{4}-\d\d-\d\dT[\d-]+\.tar\.gz/);
   });
 
-  it("refuse a URL with a password before anything is asked, and do not tell it", async () => {
-    const session = sessionOf(await stackFile({ url: "https://user:hunter2@mirror.example.com/shim" }));
-    const message = await failure(bundle(session, "prod"));
-    expect(message).toContain("cluster.shim.url: (not shown)");
-    expect(message + session.progress.lines.join()).not.toContain("hunter2");
-  });
-
   it("refuse credentials that stand in plain text, and do not tell them", async () => {
     const session = sessionOf(stackOf(rawConfig({ pullCredentials: { "registry.example.com": "user:hunter2" } })));
     const message = await failure(backup(session, "prod"));
