@@ -6,20 +6,17 @@ import { hostCommand } from "../../components/cluster/host-script";
 import { DEFAULT_K3S_VERSION } from "../../infra/versions";
 import { assembleImage, type ReadyImage } from "../../local/images/assemble";
 import { IMAGES } from "../../local/images/table";
-import { ClusterByHand } from "../support/hosts/by-hand";
 import { bootHosts, CANNOT_RUN, hostTools, leftovers, type Host, type Hosts } from "../support/hosts/hosts";
-import { hostParts, publishK3s, type PublishedK3s } from "../support/hosts/releases";
+import { publishK3s, type PublishedK3s } from "../support/hosts/releases";
 import { serve, type HostServer } from "../support/hosts/server";
-import { eventually } from "../support/local-stack";
 
 const FOLDER = "/var/lib/rancher/k3s/agent/images";
 
-/** Hosts that reach a web server with K3s's release, and no registry that has any image. */
+/** That K3s's pods run from it, life.test.ts proves. */
 describe.skipIf(CANNOT_RUN)("a host without a registry", () => {
   const served = mkdtempSync(join(tmpdir(), "served-"));
   let hosts: Hosts;
   let host: Host;
-  let agent: Host;
   let downloads: HostServer;
   /** What has to be ended, in the order in which it was started. */
   const ends: (() => Promise<void>)[] = [];
@@ -30,12 +27,9 @@ describe.skipIf(CANNOT_RUN)("a host without a registry", () => {
     const images: ReadyImage[] = [];
     for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
     release = await publishK3s(served, DEFAULT_K3S_VERSION, images);
-    hosts = await bootHosts([{ name: "server-1" }, { name: "agent-1" }], {
-      mounts: await hostParts(options),
-      tools: options,
-    });
+    hosts = await bootHosts([{ name: "server-1" }], { tools: options });
     ends.push(() => hosts.stop());
-    [host, agent] = [hosts.get("server-1"), hosts.get("agent-1")];
+    host = hosts.get("server-1");
     downloads = await serve(hosts.machine, served, []);
     ends.push(downloads.close);
   }, 900_000);
@@ -48,11 +42,11 @@ describe.skipIf(CANNOT_RUN)("a host without a registry", () => {
 
   const archive = () => release.images?.path.split("/").pop() ?? "";
 
-  function install(settings: Readonly<Record<string, string>> = {}, on = host): Promise<string> {
+  function install(settings: Readonly<Record<string, string>> = {}): Promise<string> {
     const url = `${downloads.url}/k3s/${encodeURIComponent(DEFAULT_K3S_VERSION)}`;
     const sums = `${url}/sha256sum-amd64.txt`;
     const all = { URL: `${url}/${archive()}`, SUMS_URL: sums, ARCHIVE: archive(), ...settings };
-    return on.ssh(hostCommand("install-images", all, "deploy"), "deploy");
+    return host.ssh(hostCommand("install-images", all, "deploy"), "deploy");
   }
 
   it("is given no archive whose sum is another, and nothing of it stays", async () => {
@@ -78,27 +72,5 @@ describe.skipIf(CANNOT_RUN)("a host without a registry", () => {
     expect(await host.run(`find ${FOLDER} /var/lib/rancher/k3s/agent -type f`)).toBe(
       `${FOLDER}/${archive()}\n`.repeat(2),
     );
-  });
-
-  it("runs K3s's own pods from it, and pulls nothing", async () => {
-    const cluster = new ClusterByHand(downloads, [host], [agent], DEFAULT_K3S_VERSION);
-    await cluster.install("server", host, { token: "of-the-test", agentToken: "of-its-agents" });
-    await install({}, agent);
-    const token = (await host.run("cat /var/lib/rancher/k3s/server/agent-token")).trim();
-    await cluster.install("agent", agent, { token });
-    const wait = (what: string) => host.run(`k3s kubectl wait --timeout=180s ${what}`, { timeout: 200_000 });
-    await eventually(
-      60,
-      "the agent joins",
-      () => host.run("k3s kubectl get nodes").catch(String),
-      (text) => text.includes("agent-1"),
-    );
-    await wait("--for=condition=Ready node/server-1 node/agent-1");
-    await wait("-n kube-system --for=condition=Available deployment/coredns deployment/metrics-server");
-    const pod = { nodeName: "agent-1", tolerations: [{ operator: "Exists" }] };
-    const spec = JSON.stringify({ apiVersion: "v1", spec: pod });
-    await host.run(`k3s kubectl -n kube-system run idle --image=${IMAGES.pause.reference} --overrides='${spec}'`);
-    await wait("-n kube-system --for=condition=Ready pod/idle");
-    expect(downloads.requests.filter((path) => path.includes("/v2/"))).toEqual([]);
   });
 });

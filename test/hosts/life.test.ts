@@ -58,6 +58,11 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
     await answers();
     const pods = await own.kubectl("get pods -n shop -o jsonpath='{.items[*].spec.nodeName}'");
     expect(new Set(pods.trim().split(" "))).toEqual(new Set(["agent-1"]));
+    await own.kubectl(
+      "wait -n kube-system --for=condition=Available --timeout=60s deployment/coredns deployment/metrics-server",
+    );
+    const pulled = own.downloads.requests.filter((request) => request.includes("/manifests/"));
+    expect(pulled.filter((request) => !request.includes("/checkout/"))).toEqual([]);
   });
 
   it("change nothing the second time", async () => {
