@@ -36,7 +36,12 @@ export const HOST_SCRIPTS = Object.keys(LIBRARIES) as readonly HostScript[];
 export function hostCommand(name: HostScript, settings: Readonly<Record<string, string>>, user: string): string {
   const assignments = Object.entries(settings).map(([key, value]) => `${key}=${quote(value.trimEnd())}\n`);
   const script = [read("common"), ...assignments, ...LIBRARIES[name].map(read), read(name)].join("");
-  return `${user === "root" ? "" : "sudo -n "}bash -c ${quote(script)}`;
+  return asRoot(user, `bash -c ${quote(script)}`);
+}
+
+/** A command line as root for the user who enters; `sudo` must ask for no password. */
+export function asRoot(user: string, command: string): string {
+  return user === "root" ? command : `sudo -n ${command}`;
 }
 
 function read(name: string): string {

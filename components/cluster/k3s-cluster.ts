@@ -7,9 +7,9 @@ import type { K3sClusterConfig, StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
 import { connectionTo, type Host, type SshKeys } from "./host-connection";
 import { API_PORT, kernelModules } from "./host-needs";
-import { hostCommand, type HostScript } from "./host-script";
+import { asRoot, hostCommand, type HostScript } from "./host-script";
 import { k3sAgentConfig, k3sServerConfig, registrationAddress, TOKEN_FILE } from "./k3s-config";
-import { admissionConfig, auditPolicy, k3sUnit, registriesConfig } from "./k3s-files";
+import { admissionConfig, auditPolicy, K3S_FOLDER, k3sUnit, registriesConfig } from "./k3s-files";
 import { k3sRelease, shimRelease } from "./releases";
 
 export interface K3sClusterArgs {
@@ -103,7 +103,7 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** Of the first server; only with all nodes: what is deployed next finds the agents that it asks for. */
   private readKubeconfig(founder: pulumi.Resource, nodes: readonly pulumi.Resource[]): pulumi.Output<string> {
     const admin = this.command(this.first, "kubeconfig", {
-      create: `${this.first.user === "root" ? "" : "sudo -n "}cat /etc/rancher/k3s/k3s.yaml`,
+      create: asRoot(this.first.user, `cat ${K3S_FOLDER}/k3s.yaml`),
       dependsOn: [founder],
       additionalSecretOutputs: ["stdout", "stderr"],
     });
