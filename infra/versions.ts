@@ -48,7 +48,48 @@ export const TOOL_VERSIONS = {
   "metrics-server": "0.7.2",
   coredns: "1.11.4",
   "kube-router": "2.1.0",
+  traefik: "3.6.12",
+  opa: "0.60.0",
 } as const;
+
+/**
+ * Images of the request path, where a stack names no other: Traefik as it was run here, and official Node, of which any
+ * from 20.12 on will do. Kong 3.9 is the last line with open-source images.
+ */
+export const DEFAULT_IMAGES = {
+  traefik: `docker.io/library/traefik:v${TOOL_VERSIONS.traefik}`,
+  kong: "docker.io/library/kong:3.9.1",
+  node: "docker.io/library/node:22.21.1-bookworm-slim",
+} as const;
+
+/**
+ * A controller's release manifest, of which this repository keeps a copy: each of its objects is planned as a resource, and a
+ * preview needs no network for it.
+ */
+export interface ReleaseManifest {
+  readonly version: string;
+  /** Where its publisher has it. */
+  readonly url: string;
+  readonly sha256: string;
+  /** The copy, from the project's root. */
+  readonly file: string;
+  /** The publisher's Go module that has the same file, for where the URL is out of reach. */
+  readonly module?: { readonly path: string; readonly file: string };
+}
+
+/**
+ * `make manifests` renews the copies. MetalLB from 0.15 on: earlier manifests bring an expired certificate in a CRD, and the
+ * webhooks fail until the controller has replaced it.
+ */
+export const MANIFESTS = {
+  metallb: {
+    version: "0.15.3",
+    url: "https://raw.githubusercontent.com/metallb/metallb/v0.15.3/config/manifests/metallb-native.yaml",
+    sha256: "84b4e102f2b65f5d69085f5816c29362b74641873d8ac3de996e5f86a8219176",
+    file: "components/gateway/metallb/metallb-native.yaml",
+    module: { path: "go.universe.tf/metallb", file: "config/manifests/metallb-native.yaml" },
+  },
+} as const satisfies Record<string, ReleaseManifest>;
 
 /** A `pulumi` on PATH is used as it is from the release of the SDK in package.json on: older engines were not tried with it. */
 export const MINIMUM_PULUMI = "3.248.0";
@@ -84,6 +125,8 @@ export interface ToolRelease extends ReleaseFile {
 }
 
 const v = TOOL_VERSIONS;
+const TRAEFIK_RELEASE = `/traefik/traefik/releases/download/v${v.traefik}`;
+const OPA_RELEASE = `/open-policy-agent/opa/releases/download/v${v.opa}`;
 
 /**
  * kwok publishes bare binaries without a list of sums, metrics-server images and manifests only, and kube-router archives
@@ -117,6 +160,17 @@ export const TOOL_RELEASES = {
     path: corednsRelease,
     checksums: { host: "github", path: (arch) => `${corednsRelease(arch)}.sha256` },
     member: () => "coredns",
+  },
+  traefik: {
+    host: "github",
+    path: (arch) => `${TRAEFIK_RELEASE}/traefik_v${v.traefik}_linux_${arch}.tar.gz`,
+    checksums: { host: "github", path: () => `${TRAEFIK_RELEASE}/traefik_v${v.traefik}_checksums.txt` },
+    member: () => "traefik",
+  },
+  opa: {
+    host: "github",
+    path: (arch) => `${OPA_RELEASE}/opa_linux_${arch}_static`,
+    checksums: { host: "github", path: (arch) => `${OPA_RELEASE}/opa_linux_${arch}_static.sha256` },
   },
 } as const satisfies Record<string, ToolRelease>;
 

@@ -16,11 +16,11 @@ export const TOOL_GROUPS = {
     "pulumi-resource-kubernetes",
   ],
   /** A real node beside them: what K3s has built in, or brings as an image. */
-  node: ["kubelet", "kube-proxy", "kube-router", "coredns"],
+  node: ["kubelet", "kube-proxy", "kube-router", "coredns", "traefik"],
   /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
   hosts: ["pulumi-resource-command", "pulumi-resource-random"],
-  /** The tests on hosts alone: what K3s restores a snapshot by is built into it. */
-  tests: ["etcdutl"],
+  /** The tests alone: what K3s restores a snapshot by, which is built into it; what policies are built and tested by. */
+  tests: ["etcdutl", "opa"],
 } as const;
 
 export type ToolGroup = keyof typeof TOOL_GROUPS;
@@ -251,6 +251,36 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       package: "github.com/coredns/coredns",
       version: versions.coredns,
       set: {},
+      optimized: false,
+    },
+  },
+  traefik: {
+    name: "traefik",
+    version: versions.traefik,
+    probe: { args: ["version"], pattern: /^Version:\s+v?(\S+)/m },
+    accepts: exactly(versions.traefik),
+    release: TOOL_RELEASES.traefik,
+    build: {
+      name: "traefik",
+      module: "traefik",
+      package: "github.com/traefik/traefik/v3/cmd/traefik",
+      version: versions.traefik,
+      set: { "github.com/traefik/traefik/v3/pkg/version.Version": versions.traefik },
+      optimized: true,
+    },
+  },
+  opa: {
+    name: "opa",
+    version: versions.opa,
+    probe: { args: ["version"], pattern: /^Version: (\S+)/m },
+    accepts: exactly(versions.opa),
+    release: TOOL_RELEASES.opa,
+    build: {
+      name: "opa",
+      module: "opa",
+      package: "github.com/open-policy-agent/opa",
+      version: versions.opa,
+      set: { "github.com/open-policy-agent/opa/version.Version": versions.opa },
       optimized: false,
     },
   },

@@ -42,6 +42,8 @@ describe("the versions of the tools", () => {
     ["pulumi", `github.com/pulumi/pulumi/pkg/v3 v${TOOL_VERSIONS.pulumi}`],
     ["kube-router", `github.com/cloudnativelabs/kube-router/v2 v${TOOL_VERSIONS["kube-router"]}`],
     ["coredns", `github.com/coredns/coredns v${TOOL_VERSIONS.coredns}`],
+    ["traefik", `github.com/traefik/traefik/v3 v${TOOL_VERSIONS.traefik}`],
+    ["opa", `github.com/open-policy-agent/opa v${TOOL_VERSIONS.opa}`],
   ])("are what the module of %s pins", (name, requirement) => {
     expect(read("local", "tools", name, "go.mod")).toContain(requirement);
   });
@@ -89,6 +91,9 @@ describe("what is accepted on PATH", () => {
     ["kube-apiserver", "1.30.4", true],
     ["kube-apiserver", "1.30.5", false],
     ["etcd", "3.6.1", false],
+    ["traefik", "3.6.11", false],
+    ["opa", "0.60.0", true],
+    ["opa", "0.61.0", false],
   ] as const)("%s %s: %s", (name, version, accepted) => {
     expect(TOOLS[name].accepts.test(version)).toBe(accepted);
   });
@@ -108,6 +113,8 @@ describe("a version probe reads what the tool prints", () => {
     ["kube-proxy", "Kubernetes v1.30.4\n", "1.30.4"],
     ["kube-router", "Running kube-router version v2.1.0, built on , go1.26.8\n", "2.1.0"],
     ["coredns", "CoreDNS-1.11.4\nlinux/amd64, go1.26.8, \n", "1.11.4"],
+    ["traefik", "Version:      3.6.12\nCodename:     cheddar\nGo version:   go1.26.8\nBuilt:        now\n", "3.6.12"],
+    ["opa", "Version: 0.60.0\nBuild Commit: \nBuild Timestamp: \nGo Version: go1.26.8\n", "0.60.0"],
   ] as const)("%s", (name, output, version) => {
     expect(TOOLS[name].probe?.pattern.exec(output)?.[1]).toBe(version);
   });

@@ -12,9 +12,11 @@ describe("the tools that a command line asks for", () => {
 
   it("are named by tool and by group, each made ready once", () => {
     expect(wantedTools(["pulumi", "etcd"])).toEqual(["pulumi", "etcd"]);
-    expect(wantedTools(["node"])).toEqual(["kubelet", "kube-proxy", "kube-router", "coredns"]);
-    expect(wantedTools(["coredns", "node", "node"])).toEqual(["coredns", "kubelet", "kube-proxy", "kube-router"]);
+    expect(wantedTools(["node"])).toEqual(["kubelet", "kube-proxy", "kube-router", "coredns", "traefik"]);
+    const once = ["coredns", "kubelet", "kube-proxy", "kube-router", "traefik"];
+    expect(wantedTools(["coredns", "node", "node"])).toEqual(once);
     expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command", "pulumi-resource-random"]);
+    expect(wantedTools(["tests"])).toEqual(["etcdutl", "opa"]);
     expect([...wantedTools(["node", "hosts", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
   });
 
