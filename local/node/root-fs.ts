@@ -55,7 +55,7 @@ const ROOT_FILE_SYSTEMS = {
     "wasmedge",
   ],
   /** Servers and clients of tests and measurements. */
-  test: ["busybox-static", "postgresql", "wrk"],
+  test: ["busybox-static", "postgresql", "valkey-server", "wrk"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type RootFsName = keyof typeof ROOT_FILE_SYSTEMS;

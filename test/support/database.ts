@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../local/run";
 import { startDaemon, stopDaemon } from "../../local/control-plane/processes";
+import { ROOT_ENV, withinRoot } from "./root-program";
 
 const PORT = 5432;
 const BIN = "/usr/lib/postgresql/17/bin";
@@ -38,7 +39,7 @@ export class Database {
       `su postgres -c '${BIN}/initdb -D /out/db -U postgres --auth=scram-sha-256 --pwfile=/out/password >/dev/null'`,
       "echo 'host all all all scram-sha-256' >>/out/db/pg_hba.conf",
     ].join("\n");
-    await run("unshare", this.within(script), { timeout: 60_000, env: ENV });
+    await run("unshare", this.within(script), { timeout: 60_000, env: ROOT_ENV });
   }
 
   start(): void {
@@ -48,7 +49,7 @@ export class Database {
       logFile: join(this.folder, "postgres.log"),
       command: "unshare",
       args: this.within(`exec su postgres -c 'exec ${BIN}/postgres -D /out/db ${settings}'`),
-      env: ENV,
+      env: ROOT_ENV,
     });
   }
 
@@ -58,16 +59,6 @@ export class Database {
   }
 
   private within(script: string): string[] {
-    const mounts = [
-      "mount --make-rprivate /",
-      `mount --bind ${this.data} ${this.rootFs}/out`,
-      `mount -t tmpfs tmpfs ${this.rootFs}/tmp`,
-      `mount --rbind /dev ${this.rootFs}/dev`,
-      `mount -t proc proc ${this.rootFs}/proc`,
-      `exec chroot ${this.rootFs} sh -ec "$1"`,
-    ].join("; ");
-    return ["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-ec", mounts, "sh", script];
+    return withinRoot(this.rootFs, this.data, script);
   }
 }
-
-const ENV = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" };
