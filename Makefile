@@ -8,17 +8,22 @@ BUILD    ?= compiled
 # Where artifacts are kept: the folder of a bundle, a backup's file; the registry that a restore of functions pushes to; and
 # the snapshot that a restore of the cluster goes back to.
 export BUNDLE ARCHIVE REGISTRY SNAPSHOT
+# Whom a token is for, with which roles (commas between), and for how long: alice, user and 1h unless told otherwise.
+export SUBJECT ROLE LIFETIME
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
-	restore-functions function tools test check unit engine real hosts bench
+.PHONY: help up preview refresh down status token hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
+	restore-functions function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
+	@$(NODE) local/main.ts $@ $(STACK)
+
+token: node_modules ## a token for a stack on this machine, to call its functions with (SUBJECT, ROLE, LIFETIME)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 hosts-check: node_modules ## look whether a stack's hosts can become its cluster, changing nothing
@@ -48,6 +53,13 @@ function: node_modules ## build a function's image, tell its digest (FUNCTION=ch
 tools: node_modules ## find, download or build the programs that the local commands use (TOOLS=node for a real node)
 	@$(NODE) local/tools/main.ts $(TOOLS)
 
+policy: TOOLS = opa
+policy: tools ## build the request policy anew, after a change to policies/authorization/serverless.rego
+	@$(NODE) local/policies/main.ts
+
+manifests: node_modules ## renew the copies of the controllers' release manifests, held to their sums
+	@$(NODE) local/manifests/main.ts
+
 test: node_modules ## everything, fast suites first
 	@test/run.sh check unit tools engine real hosts
 
@@ -57,7 +69,7 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
-engine: TOOLS = local hosts
+engine: TOOLS = local hosts opa traefik
 engine: tools ## tests on the real engine and a real control plane
 	@$(VITEST)
 

@@ -20,3 +20,16 @@ export const RESTRICTED_CONTAINER = {
   readOnlyRootFilesystem: true,
   runAsNonRoot: true,
 } satisfies types.input.core.v1.SecurityContext;
+
+/** The Pod Security version is pinned, so that a cluster upgrade alone never refuses a pod that ran before. */
+const POD_SECURITY_VERSION = "v1.30";
+
+/** Labels of a namespace by which the API server refuses pods below a level of Pod Security. */
+export function podSecurityLabels(level: "restricted" | "baseline" | "privileged"): Record<string, string> {
+  return Object.fromEntries(
+    ["enforce", "warn", "audit"].flatMap((mode) => [
+      [`pod-security.kubernetes.io/${mode}`, level],
+      [`pod-security.kubernetes.io/${mode}-version`, POD_SECURITY_VERSION],
+    ]),
+  );
+}

@@ -22,6 +22,30 @@ export function parseCidr(text: string): Parsed<Cidr> {
   return { ok: { text, address, prefix } };
 }
 
+/** First and last address, as numbers, of a network or of a range `192.0.2.240-192.0.2.250`. */
+export function parseRange(text: string): Parsed<{ readonly first: number; readonly last: number }> {
+  if (!text.includes("-")) {
+    const network = parseCidr(text);
+    return "error" in network ? network : { ok: bounds(network.ok) };
+  }
+  const ends = text.split("-");
+  const [first = 0, last = 0] = ends.map(toNumber);
+  return ends.length === 2 && ends.every((end) => isIPv4(end)) && first <= last
+    ? { ok: { first, last } }
+    : {
+        error: {
+          limit: "must go from one IPv4 address to the same or a later one",
+          fix: 'write it as "192.0.2.240-192.0.2.250"',
+        },
+      };
+}
+
+/** First and last address of a network, as numbers. */
+export function bounds({ address, prefix }: Cidr): { readonly first: number; readonly last: number } {
+  const first = toNumber(address);
+  return { first, last: first + 2 ** (32 - prefix) - 1 };
+}
+
 export function overlaps(a: Cidr, b: Cidr): boolean {
   const [wide, narrow] = a.prefix <= b.prefix ? [a, b] : [b, a];
   const list = new BlockList();

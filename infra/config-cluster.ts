@@ -6,10 +6,13 @@ import { formatBytes, formatCpu, formatDuration } from "./units";
 import { host } from "./config-host";
 import { DEFAULT_K3S_VERSION, DEFAULT_SHIM_VERSION } from "./versions";
 
-/** What every agent has, and what of it the system keeps for itself. */
+/**
+ * What every agent has, and what of it the system keeps for itself. Ten of the default's hold the reference workload with
+ * one lost, of which the way in takes more than the functions: so the plan has it.
+ */
 const agentShape = section({
-  cpu: field.cpu.prefault("16"),
-  memory: field.bytes.prefault("64Gi"),
+  cpu: field.cpu.prefault("32"),
+  memory: field.bytes.prefault("128Gi"),
   /** Kept for the operating system, K3s and containerd, never given to pods. */
   reserved: field.resources({ cpu: "500m", memory: "2Gi" }),
 }).superRefine(
@@ -61,7 +64,7 @@ const clusterCommon = {
   version: k3sVersion.prefault(DEFAULT_K3S_VERSION),
   agentShape: agentShape.prefault({}),
   network: network.prefault({}),
-  /** Pods of the platform itself that each agent runs: DNS, collector, exporter, a gateway's or authorizer's share. */
+  /** Pods of the platform itself that each agent runs, beside gateway and authorizer: DNS, collector, exporter. */
   systemPodsPerAgent: field.count.default(10),
   /** Pods an agent may hold. Default: what the plan needs when one agent is lost. */
   maxPodsPerAgent: field.positiveCount.optional(),

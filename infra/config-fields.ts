@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { parseCidr, parseImage } from "./addresses";
-import { parseBytes, parseCpu, parseDuration, parsePercent, parsePodCount, type Parsed } from "./units";
+import {
+  formatBytes,
+  formatCpu,
+  formatPercent,
+  parseBytes,
+  parseCpu,
+  parseDuration,
+  parsePercent,
+  parsePodCount,
+  type Parsed,
+} from "./units";
 
 /**
  * The kinds of value that a config holds. Each is parsed from what YAML gives into a typed value, and what is
@@ -82,6 +92,63 @@ export const resources = (defaults: { cpu: string; memory: string }) =>
     cpu: cpu.prefault(defaults.cpu),
     memory: bytes.prefault(defaults.memory),
   }).prefault({});
+
+/** How many pods the platform's own part has under its autoscaler, and what each may use. */
+export const replicas = (defaults: {
+  min: number;
+  cpu: string;
+  memory: string;
+  limits: { cpu: string; memory: string };
+}) =>
+  section({
+    min: positiveCount.default(defaults.min),
+    /** Default: what the plan needs for the functions' load at peak, and one more. */
+    max: positiveCount.optional(),
+    /** CPU of a pod, as a share of its request, that the autoscaler holds. */
+    cpuTarget: percent.prefault("70%"),
+    requests: resources({ cpu: defaults.cpu, memory: defaults.memory }),
+    limits: resources(defaults.limits),
+  }).superRefine(
+    check((r) => [
+      r.max !== undefined &&
+        r.min > r.max && {
+          path: ["min"],
+          value: String(r.min),
+          limit: `is above max ${r.max}`,
+          fix: "lower min or raise max",
+        },
+      r.requests.cpu < 1 && {
+        path: ["requests", "cpu"],
+        value: formatCpu(r.requests.cpu),
+        limit: "must be at least 1m, or the autoscaler has nothing to go by",
+        fix: `for example "${defaults.cpu}"`,
+      },
+      r.requests.memory < 1 && {
+        path: ["requests", "memory"],
+        value: formatBytes(r.requests.memory),
+        limit: "must be above 0, or nothing holds a pod to its node",
+        fix: `for example "${defaults.memory}"`,
+      },
+      r.requests.cpu > r.limits.cpu && {
+        path: ["requests", "cpu"],
+        value: formatCpu(r.requests.cpu),
+        limit: `is above its limit ${formatCpu(r.limits.cpu)}`,
+        fix: "lower the request or raise the limit",
+      },
+      r.requests.memory > r.limits.memory && {
+        path: ["requests", "memory"],
+        value: formatBytes(r.requests.memory),
+        limit: `is above its limit ${formatBytes(r.limits.memory)}`,
+        fix: "lower the request or raise the limit",
+      },
+      (r.cpuTarget < 0.01 || r.cpuTarget > 1) && {
+        path: ["cpuTarget"],
+        value: formatPercent(r.cpuTarget),
+        limit: "must be from 1% to 100% of the request",
+        fix: 'for example "70%"',
+      },
+    ]),
+  );
 
 /** The second and further items that share a key with an earlier one. */
 export function duplicates<T>(items: readonly T[], key: (item: T) => string): T[] {

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { authorizationSchema } from "./config-authorization";
 import { clusterSchema } from "./config-cluster";
 import * as field from "./config-fields";
 import { check, section } from "./config-fields";
 import { functionSchema } from "./config-function";
+import { gatewaySchema, routeSchema } from "./config-gateway";
 import { formatCpu, formatDuration, formatPercent } from "./units";
 
 /**
@@ -28,11 +30,6 @@ const runtime = section({
   overhead: field.resources({ cpu: "0", memory: "8Mi" }),
   /** Pods/s that one agent starts: 3.8–4.6 WasmEdge pods/s on 2 cores, where a lean container's are 2.9–3.8 (`make bench STACK=real`). */
   startRate: field.positive.default(4.5),
-});
-
-const gateway = section({
-  kind: z.enum(["traefik", "kong"]).default("traefik"),
-  namespace: field.dnsLabel.prefault("gateway"),
 });
 
 const tenant = section({
@@ -121,12 +118,15 @@ export const stackSchema = section({
   platform: platform.prefault({}),
   cluster: clusterSchema,
   runtime: runtime.prefault({}),
-  gateway: gateway.prefault({}),
+  gateway: gatewaySchema.prefault({}),
+  authorization: authorizationSchema.prefault({}),
   tenants: z
     .array(tenant)
     .min(1)
     .prefault([{ name: "shop" }]),
   functions: z.array(functionSchema).min(1).prefault([{}]),
+  /** Default: the reference's, to the first function. */
+  routes: z.array(routeSchema).min(1).prefault([{}]),
   controlPlane: controlPlane.prefault({}),
   cost: cost.prefault({}),
   /** Secrets come as markers of their presence; their values go straight to the component that needs them. */
@@ -135,4 +135,20 @@ export const stackSchema = section({
   pullCredentials: z.record(z.string(), PRESENT).default({}),
   sshKeys: z.record(z.string(), PRESENT).default({}),
   snapshotStorage: z.record(z.string(), PRESENT).default({}),
-});
+  gatewayTls: z.record(z.string(), PRESENT).default({}),
+  budgetStore: z.record(z.string(), PRESENT).default({}),
+}).transform((config) => ({ ...config, routes: withTargets(config) }));
+
+interface Routed<Route> {
+  readonly functions: readonly { readonly name: string }[];
+  readonly routes: readonly Route[];
+}
+
+/** A route that names no function goes to the stack's first. */
+function withTargets<Route extends { to?: { function: string; weight: number }[] | undefined }>({
+  functions,
+  routes,
+}: Routed<Route>) {
+  const first = functions.slice(0, 1).map(({ name }) => ({ function: name, weight: 100 }));
+  return routes.map((route) => ({ ...route, to: route.to ?? first }));
+}

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { duplicates } from "./config-fields";
 import { DEFAULT_FUNCTION_NAME } from "./config-function";
 import { stackSchema } from "./config-schema";
+import { gatewayProblems } from "./gateway-checks";
 import { ProblemsError, type Problem } from "./problems";
 
 // Primitives come first: a number with its unit (`MilliCpu`) is an intersection that TypeScript also takes for an object.
@@ -21,13 +22,24 @@ export type ExistingClusterConfig = Extract<ClusterConfig, { kind: "existing" }>
 export type K3sClusterConfig = Extract<ClusterConfig, { kind: "k3s" }>;
 export type TenantConfig = StackConfig["tenants"][number];
 export type FunctionConfig = StackConfig["functions"][number];
+export type GatewayConfig = StackConfig["gateway"];
+export type RouteConfig = StackConfig["routes"][number];
+export type AuthorizationConfig = StackConfig["authorization"];
 export type ControlPlaneConfig = StackConfig["controlPlane"];
 
 /** Stands in for a secret's value in what `parseConfig` is given: it must know that it is set, and no more. */
 export const SECRET_PRESENT = "<secret>";
 
 /** The config keys that are secrets, each set with `pulumi config set --secret`. */
-export const SECRET_KEYS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys", "snapshotStorage"] as const;
+export const SECRET_KEYS = [
+  "kubeconfig",
+  "databaseUrls",
+  "pullCredentials",
+  "sshKeys",
+  "snapshotStorage",
+  "gatewayTls",
+  "budgetStore",
+] as const;
 
 /**
  * Checks a raw config (the object under the project's namespace, secrets replaced by `SECRET_PRESENT`) and
@@ -116,7 +128,7 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
       fix: "drop the secret, or say cluster.kind: existing",
     });
   }
-  problems.push(...snapshotStorageProblems(config));
+  problems.push(...snapshotStorageProblems(config), ...gatewayProblems(config));
   for (const tenant of config.tenants) {
     if (tenant.name === config.gateway.namespace) {
       problems.push({
@@ -225,10 +237,29 @@ function unionProblem(issue: z.core.$ZodIssueInvalidUnion, path: string, value: 
   return {
     path: path.endsWith(`.${issue.discriminator}`) ? path : `${path}.${issue.discriminator}`,
     value: isRecord(issue.input) ? describe(issue.input[issue.discriminator]) : value,
-    limit: "must say which cluster this is: existing (a kubeconfig) or k3s (hosts)",
-    fix: "set kind: existing or kind: k3s",
+    ...(UNIONS[path.replace(/\.kind$/, "")] ?? { limit: "must say which one it is", fix: "set its kind" }),
   };
 }
+
+/** What is asked of each value that is one of several kinds. */
+const UNIONS: Readonly<Record<string, { readonly limit: string; readonly fix: string }>> = {
+  cluster: {
+    limit: "must say which cluster this is: existing (a kubeconfig) or k3s (hosts)",
+    fix: "set kind: existing or kind: k3s",
+  },
+  "gateway.entry": {
+    limit: "must say how requests come in: nodePort, metallb, servicelb or external",
+    fix: "set kind: nodePort, or one of the others",
+  },
+  "gateway.tls": {
+    limit: "must say whose certificate it is: selfSigned or certificate",
+    fix: "set kind: certificate, or kind: selfSigned to develop against",
+  },
+  "authorization.budgets": {
+    limit: "must say where budgets are kept: divided (each replica has its share) or shared (in Valkey)",
+    fix: "set kind: divided or kind: shared",
+  },
+};
 
 /** `functions.checkout.scaling.max`: items of a list go by their name, where they have one. */
 function formatPath(path: readonly PropertyKey[], raw: unknown): string {

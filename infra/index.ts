@@ -7,11 +7,15 @@ import { WasmRuntime } from "../components/runtime/wasm-runtime";
 import { Tenant } from "../components/tenancy/tenant";
 import { clusterAccess } from "./cluster-access";
 import type { K3sClusterConfig } from "./config";
-import { byName, functionOutputs, of, planOutputs, tenantOutputs, type StackOutputs } from "./outputs";
+import { byName, functionOutputs, gatewayOutputs, of, planOutputs, tenantOutputs, type StackOutputs } from "./outputs";
+import { readManifest } from "./manifests";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
 import { readable, report } from "./report";
+import { tokenKeys } from "./token-keys";
 import { assertUpgradePath, installedVersion } from "./upgrade-path";
+import { MANIFESTS } from "./versions";
+import { wayIn } from "./way-in";
 
 /**
  * Pulumi's entry: config, plan, components, outputs. It does nothing when imported, so that several `up`s in one
@@ -24,7 +28,7 @@ export = async function program(): Promise<StackOutputs> {
   const plan = readable(() => planStack(config));
   const projectRoot = path.dirname(__dirname);
   const preview = pulumi.runtime.isDryRun();
-  const { cluster } = config;
+  const { cluster, gateway } = config;
   if (cluster.kind === "k3s") {
     const installed = await installedVersion();
     readable(() => assertUpgradePath(installed, cluster.version));
@@ -33,7 +37,10 @@ export = async function program(): Promise<StackOutputs> {
   const makeCluster = (cluster: K3sClusterConfig) =>
     new K3sCluster("k3s", { config, cluster, plan, sshKeys, snapshotStorage }).kubeconfig;
   const access = clusterAccess({ cluster: config.cluster, kubeconfig, sshKeys, makeCluster, projectRoot, preview });
-  await report({ config, plan, access, preview });
+  const { keys, warning: keysWarning } = tokenKeys(config, projectRoot, preview);
+  const metallb =
+    gateway.entry.kind === "metallb" ? readable(() => readManifest(MANIFESTS.metallb, projectRoot)) : undefined;
+  await report({ config, plan, warnings: [access.warning, keysWarning], preview });
 
   const { environment, protect } = config.platform;
   const provider = new k8s.Provider("cluster", {
@@ -69,17 +76,21 @@ export = async function program(): Promise<StackOutputs> {
         pullSecretName: tenant.pullSecretName,
         runtimeClassName: runtime.runtimeClassName,
         priorityClassName: runtime.priorityClassName,
-        gateway: { namespace: config.gateway.namespace, name: config.gateway.kind },
+        gateway: { namespace: gateway.namespace, name: gateway.kind },
         lostNodeToleration: { notReady: notReadyTolerationSeconds, unreachable: unreachableTolerationSeconds },
         secondsToMax: of(plan.scaleOut, fn.name).secondsToMax,
         databaseUrl: secrets.databaseUrls[fn.name],
+        headless: gateway.kind === "kong",
       },
       { provider, dependsOn: [tenant] },
     );
   });
 
+  const apiGateway = wayIn({ config, plan, secrets, keys, metallb, runtime, tenants, deployed: functions, provider });
+
   return {
     environment,
+    gateway: gatewayOutputs(apiGateway, gateway.namespace),
     functions: byName(config.functions, ({ name }) => functionOutputs(of(functions, name))),
     tenants: byName(config.tenants, ({ name }) => tenantOutputs(of(tenants, name), of(plan.quotas, name))),
     plan: planOutputs(plan),

@@ -1,11 +1,13 @@
 import type { Output } from "@pulumi/pulumi";
 import type { WasmFunction } from "../components/functions/wasm-function";
+import type { ApiGateway } from "../components/gateway/api-gateway";
 import type { Tenant } from "../components/tenancy/tenant";
 import type { Plan, TenantQuota } from "./plan";
 
 /** What a stack exports. */
 export interface StackOutputs {
   readonly environment: string;
+  readonly gateway: GatewayOutputs;
   /** By function name. */
   readonly functions: Readonly<Record<string, FunctionOutputs>>;
   /** By tenant name. */
@@ -23,6 +25,14 @@ export interface FunctionOutputs {
   readonly deployment: Output<string>;
   readonly autoscaler: Output<string>;
   readonly image: Output<string>;
+}
+
+export interface GatewayOutputs {
+  readonly namespace: string;
+  /** The Service that clients come by. */
+  readonly service: Output<string>;
+  /** Port of HTTPS at its address, or at every node's where it has none of its own. */
+  readonly httpsPort: number;
 }
 
 export interface TenantOutputs {
@@ -53,6 +63,10 @@ export function functionOutputs(fn: WasmFunction): FunctionOutputs {
     autoscaler: fn.autoscalerName,
     image: fn.image,
   };
+}
+
+export function gatewayOutputs(gateway: ApiGateway, namespace: string): GatewayOutputs {
+  return { namespace, service: gateway.serviceName, httpsPort: gateway.httpsPort };
 }
 
 export function tenantOutputs(tenant: Tenant, quota: TenantQuota): TenantOutputs {

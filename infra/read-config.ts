@@ -13,6 +13,10 @@ export interface StackSecrets {
   readonly sshKeys: Readonly<Record<string, pulumi.Output<string>>>;
   /** `accessKey` and `secretKey` of the bucket that etcd's snapshots go to. */
   readonly snapshotStorage: Readonly<Record<string, pulumi.Output<string>>>;
+  /** `certificate` and `key` that the gateway serves TLS with. */
+  readonly gatewayTls: Readonly<Record<string, pulumi.Output<string>>>;
+  /** `password` of the store that clients' budgets are in. */
+  readonly budgetStore: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 type SecretKey = (typeof SECRET_KEYS)[number];
@@ -54,6 +58,8 @@ export function readConfig(): { readonly config: StackConfig; readonly secrets: 
       databaseUrls: secretsOf(maps.databaseUrls),
       sshKeys: secretsOf(maps.sshKeys),
       snapshotStorage: secretsOf(maps.snapshotStorage),
+      gatewayTls: secretsOf(maps.gatewayTls),
+      budgetStore: secretsOf(maps.budgetStore),
     },
   };
 }

@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterAccess } from "./cluster-access";
 import type { StackConfig } from "./config";
 import type { Plan } from "./plan";
 import { summarize } from "./plan/summary";
@@ -9,12 +8,13 @@ import { formatProblem, ProblemsError } from "./problems";
 export async function report(args: {
   readonly config: StackConfig;
   readonly plan: Plan;
-  readonly access: ClusterAccess;
+  /** What else there is to say, where there is. */
+  readonly warnings: readonly (string | undefined)[];
   readonly preview: boolean;
 }): Promise<void> {
-  const { config, plan, access, preview } = args;
+  const { config, plan, warnings, preview } = args;
   for (const warning of plan.warnings) await pulumi.log.warn(formatProblem(warning));
-  if (access.warning !== undefined) await pulumi.log.warn(access.warning);
+  for (const warning of warnings) if (warning !== undefined) await pulumi.log.warn(warning);
   if (preview) await pulumi.log.info(summarize(plan, config).join("\n"));
 }
 

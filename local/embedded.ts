@@ -24,8 +24,8 @@ export interface EmbeddedCluster {
   /** Ends every process, and all else that does not lie in the state's folder. */
   readonly stop: () => Promise<void>;
   readonly status: () => ProcessStatus[];
-  /** A command that gets an answer of a function, where functions run. */
-  readonly call: (serviceAddress: string, path: string) => string | undefined;
+  /** Where its node ports answer; undefined where nothing runs behind them. */
+  readonly address: string | undefined;
 }
 
 export interface EmbeddedOptions {

@@ -9,9 +9,10 @@ import { restore, snapshot } from "./hosts/snapshots";
 import { claimPulumiHome, projectPaths } from "./paths";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
+import { token } from "./tokens/command";
 
 const COMMANDS = {
-  ...{ up, preview, refresh, down, status },
+  ...{ up, preview, refresh, down, status, token },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
   // On the hosts of a stack of kind k3s.
   ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },

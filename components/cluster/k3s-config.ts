@@ -157,8 +157,12 @@ function nodeConfig(config: StackConfig, plan: Plan, node: K3sNode, labels: K3sN
  * What of K3s's own components is left out: the gateway and its way in are the platform's, and so is the RuntimeClass
  * `wasmedge`, which K3s would write again at each start.
  */
-function disabled({ runtime }: StackConfig): string[] {
-  return ["traefik", "servicelb", ...(runtime.createRuntimeClass ? ["runtimes"] : [])];
+function disabled({ runtime, gateway }: StackConfig): string[] {
+  return [
+    "traefik",
+    ...(gateway.entry.kind === "servicelb" ? [] : ["servicelb"]),
+    ...(runtime.createRuntimeClass ? ["runtimes"] : []),
+  ];
 }
 
 function argumentsOf(flags: Flags): string[] {

@@ -17,6 +17,16 @@ export function serviceSpec(selector: Record<string, string>): types.input.core.
   };
 }
 
+/** A name with an address for each pod that is ready, for a gateway that finds them by DNS. */
+export function headlessSpec(fn: FunctionConfig, selector: Record<string, string>): types.input.core.v1.ServiceSpec {
+  return {
+    type: "ClusterIP",
+    clusterIP: "None",
+    selector,
+    ports: [{ name: "http", protocol: "TCP", port: fn.server.port, targetPort: "http" }],
+  };
+}
+
 /** Requests come through the gateway; probes and the drain call come from the node itself, which is never held up. */
 export function ingressPolicy(
   fn: FunctionConfig,

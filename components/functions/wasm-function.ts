@@ -5,7 +5,7 @@ import { labels, selectorLabels, versionLabel } from "../labels";
 import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
 import { deploymentSpec, type LostNodeToleration } from "./deployment";
 import { CONFIG_FILE, contentHash, DATABASE_KEY, functionConfig } from "./function-config";
-import { databasePolicy, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
+import { databasePolicy, headlessSpec, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
 
 export interface WasmFunctionArgs {
   readonly fn: FunctionConfig;
@@ -24,6 +24,8 @@ export interface WasmFunctionArgs {
   readonly pullSecretName?: pulumi.Input<string> | undefined;
   /** Connection of the database. Default: the secret that `fn.database` names is made by someone else. */
   readonly databaseUrl?: pulumi.Input<string> | undefined;
+  /** Whether DNS tells the pods' own addresses, as `<function>-pods`: how Kong finds them. Default: false. */
+  readonly headless?: boolean;
 }
 
 /**
@@ -76,19 +78,21 @@ export class WasmFunction extends pulumi.ComponentResource {
         customTimeouts: rolloutTimeouts(fn, args.secondsToMax),
       },
     );
+    // The Deployment is waited for, with the same selector. Waiting for endpoints as well would add ten seconds to every
+    // `up`, and report a rollout that failed twice.
+    const annotations = { "pulumi.com/skipAwait": "true" };
     const service = new k8s.core.v1.Service(
       name,
-      {
-        metadata: {
-          ...metadata(name),
-          // The Deployment is waited for, with the same selector. Waiting for endpoints as well would add ten
-          // seconds to every `up`, and report a rollout that failed twice.
-          annotations: { "pulumi.com/skipAwait": "true" },
-        },
-        spec: serviceSpec(selector),
-      },
+      { metadata: { ...metadata(name), annotations }, spec: serviceSpec(selector) },
       inside,
     );
+    if (args.headless === true) {
+      new k8s.core.v1.Service(
+        `${name}-pods`,
+        { metadata: { ...metadata(`${name}-pods`), annotations }, spec: headlessSpec(fn, selector) },
+        inside,
+      );
+    }
     const autoscaler = new k8s.autoscaling.v2.HorizontalPodAutoscaler(
       `${name}-hpa`,
       { metadata: metadata(`${name}-hpa`), spec: autoscalerSpec(fn) },

@@ -8,7 +8,10 @@ import { labels } from "../labels";
 const RUNTIME = "wasmedge";
 
 /** Above pods that name no class (0), far below the classes of the cluster's own components (2,000,000,000). */
-const FUNCTION_PRIORITY = { name: "wasm-function", value: 100_000 };
+const FUNCTION_PRIORITY = { name: "wasm-function", value: 100_000, description: "Functions that serve requests" };
+
+/** Above functions: a gateway that has no room would take all of them down. */
+const PLATFORM_PRIORITY = { name: "wasm-platform", value: 200_000, description: "What functions are reached through" };
 
 export interface WasmRuntimeArgs {
   /** Goes into the `environment` label. */
@@ -19,12 +22,15 @@ export interface WasmRuntimeArgs {
 }
 
 /**
- * How the cluster runs WebAssembly: the RuntimeClass that sends a pod to a node with the shim, and the priority
- * of functions. Both are cluster-wide, so a cluster has one `WasmRuntime`.
+ * How the cluster runs WebAssembly: the RuntimeClass that sends a pod to a node with the shim, and the priorities
+ * of functions and platform. All are cluster-wide, so a cluster has one `WasmRuntime`.
  */
 export class WasmRuntime extends pulumi.ComponentResource {
   readonly runtimeClassName: pulumi.Output<string>;
+  /** Of functions. */
   readonly priorityClassName: pulumi.Output<string>;
+  /** Of what functions are reached through. */
+  readonly platformPriorityClassName: pulumi.Output<string>;
 
   constructor(name: string, args: WasmRuntimeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("wasm-functions:runtime:WasmRuntime", name, {}, opts);
@@ -43,20 +49,27 @@ export class WasmRuntime extends pulumi.ComponentResource {
         ).metadata.name
       : pulumi.output(RUNTIME);
 
-    this.priorityClassName = new k8s.scheduling.v1.PriorityClass(
-      `${name}-function-priority`,
-      {
-        metadata: { name: FUNCTION_PRIORITY.name, labels: common },
-        value: FUNCTION_PRIORITY.value,
-        globalDefault: false,
-        preemptionPolicy: "PreemptLowerPriority",
-        description: "Functions that serve requests",
-      },
-      // The API refuses a change of these two, and the provider would try one.
-      { parent: this, replaceOnChanges: ["value", "preemptionPolicy"], deleteBeforeReplace: true },
-    ).metadata.name;
+    const priorityClass = (id: string, { name: className, value, description }: typeof FUNCTION_PRIORITY) =>
+      new k8s.scheduling.v1.PriorityClass(
+        `${name}-${id}`,
+        {
+          metadata: { name: className, labels: common },
+          value,
+          globalDefault: false,
+          preemptionPolicy: "PreemptLowerPriority",
+          description,
+        },
+        // The API refuses a change of these two, and the provider would try one.
+        { parent: this, replaceOnChanges: ["value", "preemptionPolicy"], deleteBeforeReplace: true },
+      ).metadata.name;
+    this.priorityClassName = priorityClass("function-priority", FUNCTION_PRIORITY);
+    this.platformPriorityClassName = priorityClass("platform-priority", PLATFORM_PRIORITY);
 
-    this.registerOutputs({ runtimeClassName: this.runtimeClassName, priorityClassName: this.priorityClassName });
+    this.registerOutputs({
+      runtimeClassName: this.runtimeClassName,
+      priorityClassName: this.priorityClassName,
+      platformPriorityClassName: this.platformPriorityClassName,
+    });
   }
 }
 

@@ -3,13 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig } from "../../infra/config";
 import type { TenantQuota } from "../../infra/plan/types";
 import { labels } from "../labels";
+import { ALLOW_DNS, DENY_ALL } from "../network";
+import { podSecurityLabels } from "../security";
 import { DEVELOPER_RULES } from "./access";
 import { containerLimits, quotaHard } from "./limits";
-import { ALLOW_DNS, DENY_ALL } from "./network";
 import { dockerConfig } from "./pull-secret";
 
-/** The Pod Security version is pinned, so that a cluster upgrade alone never refuses a pod that ran before. */
-const POD_SECURITY = { level: "restricted", version: "v1.30" };
 const SERVICE_ACCOUNT = "functions";
 const PULL_SECRET = "registry-pull";
 
@@ -46,7 +45,7 @@ export class Tenant extends pulumi.ComponentResource {
 
     const namespace = new k8s.core.v1.Namespace(
       name,
-      { metadata: { name, labels: { ...common, ...podSecurityLabels() } } },
+      { metadata: { name, labels: { ...common, ...podSecurityLabels("restricted") } } },
       { ...inside, protect: args.protect ?? false },
     );
     this.namespace = namespace.metadata.name;
@@ -93,15 +92,6 @@ export class Tenant extends pulumi.ComponentResource {
       pullSecretName: this.pullSecretName,
     });
   }
-}
-
-function podSecurityLabels(): Record<string, string> {
-  return Object.fromEntries(
-    ["enforce", "warn", "audit"].flatMap((mode) => [
-      [`pod-security.kubernetes.io/${mode}`, POD_SECURITY.level],
-      [`pod-security.kubernetes.io/${mode}-version`, POD_SECURITY.version],
-    ]),
-  );
 }
 
 function grantDeveloper(

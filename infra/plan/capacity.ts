@@ -4,6 +4,7 @@ import { humanBytes } from "../units";
 import type { Capacity, Resources, Topology } from "./types";
 import { worstMoment, type FunctionDemand } from "./demand";
 import { formatCores, formatCount, sum } from "./numbers";
+import { platformDemand } from "./request-path";
 import { agentCount, BRIDGE_PORTS, computedMaxPods, remainingAgents } from "./topology";
 
 /**
@@ -27,10 +28,12 @@ export function planCapacity(config: StackConfig, topology: Topology): Capacity 
 function balance(config: StackConfig, topology: Topology, agents: number): Balance {
   const remaining = remainingAgents(agents);
   const functions = worstMoment(config, config.functions, remaining);
-  const system = remaining * config.cluster.systemPodsPerAgent;
+  const everywhere = remaining * config.cluster.systemPodsPerAgent;
+  const requestPath = platformDemand(config);
+  const system = everywhere + requestPath.pods;
   const total = sum(functions, (demand) => demand.pods) + system;
   const maxPods = Math.min(BRIDGE_PORTS, config.cluster.maxPodsPerAgent ?? computedMaxPods(config, agents));
-  const gap = largestPod(functions);
+  const gap = gapPerAgent(remaining, [...functions.map(({ size }) => size.requests), requestPath.largest]);
   const capacity: Capacity = {
     pods: {
       replicas: sum(functions, (demand) => demand.replicas),
@@ -40,8 +43,14 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
       total,
     },
     requested: {
-      cpu: sum(functions, (demand) => demand.pods * demand.size.requests.cpu) + system * SYSTEM_POD.cpu,
-      memory: sum(functions, (demand) => demand.pods * demand.size.requests.memory) + system * SYSTEM_POD.memory,
+      cpu:
+        sum(functions, (demand) => demand.pods * demand.size.requests.cpu) +
+        everywhere * SYSTEM_POD.cpu +
+        requestPath.cpu,
+      memory:
+        sum(functions, (demand) => demand.pods * demand.size.requests.memory) +
+        everywhere * SYSTEM_POD.memory +
+        requestPath.memory,
     },
     offered: {
       agents: remaining,
@@ -56,11 +65,15 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
   return { functions, capacity };
 }
 
-/** Where no agent has room for one more pod, each has less left than the largest pod takes. */
-function largestPod(functions: readonly FunctionDemand[]): Resources {
+/**
+ * Where no agent has room for one more pod, each has less left than the largest pod takes, which may be a gateway's. One
+ * agent alone has no room that another one lacks.
+ */
+function gapPerAgent(agents: number, pods: readonly Resources[]): Resources {
+  if (agents === 1) return { cpu: 0, memory: 0 };
   return {
-    cpu: Math.max(...functions.map((demand) => demand.size.requests.cpu)) - 1,
-    memory: Math.max(...functions.map((demand) => demand.size.requests.memory)) - 1,
+    cpu: Math.max(...pods.map((pod) => pod.cpu)) - 1,
+    memory: Math.max(...pods.map((pod) => pod.memory)) - 1,
   };
 }
 
@@ -128,7 +141,8 @@ function podShortage(
 function whose(config: StackConfig, fn: FunctionConfig): string {
   const others = config.functions.length - 1;
   const replicas = `${formatCount(fn.scaling.max)} replicas`;
-  return others === 0 ? replicas : `${replicas} and ${formatCount(others)} other function${others === 1 ? "" : "s"}`;
+  const rest = others === 0 ? "" : `, ${formatCount(others)} other function${others === 1 ? "" : "s"}`;
+  return `${replicas}${rest} and the way in`;
 }
 
 function agentsText(config: StackConfig, { offered }: Capacity): string {

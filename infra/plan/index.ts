@@ -6,6 +6,7 @@ import { planControlPlane } from "./control-plane";
 import { planCost } from "./cost";
 import { functionProblems } from "./function-checks";
 import { planQuotas } from "./quotas";
+import { planRequestPath, requestPathProblems } from "./request-path";
 import { planScaleOut } from "./scale-out";
 import { planTopology, topologyProblems } from "./topology";
 import { planWarnings, versionProblems } from "./warnings";
@@ -25,6 +26,7 @@ export function planStack(config: StackConfig): Plan {
     ...topologyProblems(config, topology),
     ...capacityProblems(config, topology),
     ...functionProblems(config),
+    ...requestPathProblems(config),
   ];
   if (problems.length > 0) throw new ProblemsError("The plan cannot hold", problems);
 
@@ -33,6 +35,7 @@ export function planStack(config: StackConfig): Plan {
     capacity: planCapacity(config, topology),
     quotas: planQuotas(config),
     scaleOut: planScaleOut(config),
+    requestPath: planRequestPath(config),
     controlPlane: planControlPlane(config, topology),
     cost: planCost(config, topology),
   };

@@ -14,6 +14,7 @@ export function summarize(plan: Plan, config: StackConfig): string[] {
     `Pods at the worst moment: ${formatCount(pods.total)} of ${formatCount(offered.pods)} (replicas ${formatCount(pods.replicas)}, surge ${formatCount(pods.surge)}, leaving ${formatCount(pods.terminating)}, system ${formatCount(pods.system)})`,
     `Requested: ${formatCores(requested.cpu)} of ${formatCores(offered.cpu)}, ${humanBytes(requested.memory)} of ${humanBytes(offered.memory)} memory`,
     ...config.functions.flatMap((fn) => functionLines(plan, fn.name)),
+    requestPathLine(plan, config),
     ...plan.cost.baselines.map((side) => costLine(plan, side)),
   ];
 }
@@ -27,6 +28,18 @@ function functionLines(plan: Plan, name: string): string[] {
     `${name} at peak: ${formatCount(plan.capacity.peakRequestsPerPod[name] ?? 0)} requests/s per pod at max; wanted ${formatCount(wantedAtPeak.cpu)} replicas by CPU, ${formatCount(wantedAtPeak.requestRate)} by request rate`,
     `${name} from min to max: ${time} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
   ];
+}
+
+function requestPathLine({ requestPath }: Plan, { gateway, authorization }: StackConfig): string {
+  const { peakRequestsPerSecond, gateway: entry, authorizer } = requestPath;
+  const part = (
+    name: string,
+    { needed, max }: typeof entry,
+    cpu: number,
+    { cpuTarget, requests }: typeof gateway.replicas,
+  ) =>
+    `${name} ${formatCount(needed)} (of up to ${formatCount(max)}; ${formatCount(cpu * 1000)}us each, ${formatPercent(cpuTarget)} of ${formatCores(requests.cpu)})`;
+  return `Way in at ${formatCount(peakRequestsPerSecond)} requests/s: ${part("gateways", entry, gateway.cpuPerRequest, gateway.replicas)}, ${part("authorizers", authorizer, authorization.cpuPerDecision, authorization.replicas)}`;
 }
 
 function costLine(plan: Plan, side: Plan["cost"]["baselines"][number]): string {

@@ -9,6 +9,7 @@ export interface Plan {
   readonly quotas: Readonly<Record<string, TenantQuota>>;
   /** By function name. */
   readonly scaleOut: Readonly<Record<string, ScaleOut>>;
+  readonly requestPath: RequestPathPlan;
   readonly controlPlane: ControlPlaneTuning;
   readonly cost: CostComparison;
   /** What holds, but falls short of a target or rests on something old: shown, never hidden. */
@@ -55,8 +56,32 @@ export interface PodDemand {
   readonly replicas: number;
   readonly surge: number;
   readonly terminating: number;
+  /** The platform's: so many on each agent, gateway and authorizer beside them. */
   readonly system: number;
   readonly total: number;
+}
+
+/** What stands between clients and functions. */
+export interface RequestPathPlan {
+  /** Of all functions together. */
+  readonly peakRequestsPerSecond: number;
+  readonly gateway: ReplicaPlan;
+  readonly authorizer: ReplicaPlan;
+  /** Clients' budgets and verified tokens that one authorizer keeps in memory, of each so many. */
+  readonly remembered: number;
+  /** Whether the gateway sees clients' own addresses, by which those without a token are limited. */
+  readonly seesAddresses: boolean;
+  /** What a pod of the gateway has beside the gateway itself, where that is Traefik. */
+  readonly helper: { readonly requests: Resources; readonly limits: Resources };
+}
+
+export interface ReplicaPlan {
+  readonly min: number;
+  readonly max: number;
+  /** That the load at peak needs, each at the autoscaler's target. */
+  readonly needed: number;
+  /** What the load at peak takes of them all. */
+  readonly cpuAtPeak: MilliCpu;
 }
 
 /** Hard limits of a tenant's namespace: its functions at the worst moment. */

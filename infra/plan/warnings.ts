@@ -35,6 +35,8 @@ export function planWarnings(config: StackConfig, plan: Omit<Plan, "warnings">):
       const scaleOut = plan.scaleOut[fn.name];
       return scaleOut ? scaleOutWarnings(fn, scaleOut) : [];
     }),
+    ...tokenWarnings(config),
+    ...entryWarnings(config, plan),
     ...costWarnings(config, plan.cost),
   ];
 }
@@ -77,6 +79,32 @@ function alphaFeature(config: StackConfig): Problem[] {
       limit:
         "it needs the kubelet's feature gate CustomCPUCFSQuotaPeriod, which was alpha when Kubernetes 1.30 came out",
       fix: "keep it for P99 under a CPU limit, and test it at each upgrade; 100ms needs no gate",
+    },
+  ];
+}
+
+function tokenWarnings({ authorization, routes }: StackConfig): Problem[] {
+  const asking = routes.filter((route) => route.auth === "token").length;
+  if (authorization.jwt !== undefined || asking === 0) return [];
+  return [
+    {
+      path: "authorization.jwt",
+      value: "missing",
+      limit: `nobody's tokens are believed, so ${asking === 1 ? "the route" : `all ${formatCount(asking)} routes`} that ask for one answer 401`,
+      fix: "set issuer, audience and keys of who issues them",
+    },
+  ];
+}
+
+/** MetalLB's layer 2: one node at a time has the address, and with `local` hands packets to its own pods alone. */
+function entryWarnings({ gateway: { entry } }: StackConfig, { requestPath }: Pick<Plan, "requestPath">): Problem[] {
+  if (entry.kind !== "metallb" || entry.trafficPolicy !== "local") return [];
+  return [
+    {
+      path: "gateway.entry.trafficPolicy",
+      value: "local",
+      limit: `one node announces the address, and its gateways alone get requests, of the ${formatCount(requestPath.gateway.needed)} that the peak needs`,
+      fix: "use cluster, or an external load balancer that knows all nodes",
     },
   ];
 }

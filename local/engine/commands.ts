@@ -5,7 +5,7 @@ import { missingHostKeys } from "../../infra/host-keys";
 import { planStack } from "../../infra/plan";
 import { ProblemsError } from "../../infra/problems";
 import { waitForReading } from "../control-plane/control-plane";
-import { kubectlFor, type Kubectl } from "../control-plane/kubectl";
+import { kubectlFor } from "../control-plane/kubectl";
 import { endOrphans } from "../control-plane/processes";
 import { confirmByName } from "../confirm";
 import { embeddedCluster, type EmbeddedCluster } from "../embedded";
@@ -15,6 +15,7 @@ import type { Paths } from "../paths";
 import type { Progress } from "../progress";
 import { run } from "../run";
 import { table } from "../table";
+import { ensureTokenKeys } from "../tokens/keys";
 import type { ToolName } from "../tools/catalog";
 import { ensureTools } from "../tools/resolve";
 import { TOOL_VERSIONS } from "../../infra/versions";
@@ -23,7 +24,7 @@ import { UpdateState, type Operation } from "./events";
 import { installPlugins, pluginsOf } from "./plugins";
 import { describeChanges } from "./reporter";
 import { isDisposable, PROJECT, readStackFile, type StackFile } from "./stack-file";
-import { functionStatus, functionTable } from "./status";
+import { functionStatus, functionTable, platformStatus, platformTable } from "./status";
 import { countedProgram, runUpdate, UpdateError } from "./update";
 import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
@@ -130,6 +131,7 @@ export async function status(session: Session, stackName: string): Promise<void>
   const kubectl = kubectlFor(paths, kubeconfigOf(paths, file));
   await assertReachable(session, file);
   print(`\n${functionTable(await functionStatus(kubectl, file.config))}`);
+  print(`\n${platformTable(await platformStatus(kubectl, file.config))}`);
 }
 
 /** Config and plan are checked before anything is started or asked. */
@@ -166,6 +168,7 @@ async function prepare(session: Session, file: StackFile): Promise<void> {
   }
   await cluster.check();
   claimHome(session.paths, file);
+  if (file.config.authorization.jwt?.keysFile !== undefined) await ensureTokenKeys(session.paths);
   await tools(session, [...pluginsOf(file.config), ...cluster.tools]);
   await cluster.prepare();
   const task = session.progress.task("cluster", "starting");
@@ -324,20 +327,27 @@ async function showResult(session: Session, file: StackFile): Promise<void> {
   const functions = await waitForReading(() => functionStatus(kubectl, file.config), READING_SECONDS, session.signal);
   if (functions.every((fn) => fn.cpu !== undefined)) task.done("reads CPU from the metrics API");
   else task.fail("has no reading of CPU yet: make status shows it when it has");
-  print(`\n${functionTable(functions)}\n`);
+  print(`\n${functionTable(functions)}\n\n${platformTable(await platformStatus(kubectl, file.config))}\n`);
   print(`Kubeconfig: ${kubeconfig}`);
-  const call = await callCommand(session, file, kubectl);
-  if (call !== undefined) print(`Call it:    ${call}`);
+  for (const line of callCommands(session, file)) print(line);
   print(nextCommands(file, kubeconfig));
 }
 
-/** A command that gets an answer of the first function, where functions run. */
-async function callCommand(session: Session, file: StackFile, kubectl: Kubectl): Promise<string | undefined> {
-  const [fn] = file.config.functions;
-  const cluster = embedded(session, file);
-  if (!fn || !cluster) return undefined;
-  const address = await kubectl(["get", "service", fn.name, "-n", fn.tenant, "-o", "jsonpath={.spec.clusterIP}"]);
-  return cluster.call(address, fn.health.readiness);
+/** Commands that ask the first route through the gateway, where anything runs behind it: with a token, and without. */
+function callCommands(session: Session, file: StackFile): string[] {
+  const { gateway, routes } = file.config;
+  const address = embedded(session, file)?.address;
+  const [route] = routes;
+  if (address === undefined || route === undefined || gateway.entry.kind !== "nodePort") return [];
+  const stack = file.stack === "local" ? "" : ` STACK=${file.stack}`;
+  const url = `https://${address}:${gateway.entry.https}${route.path}`;
+  // The certificate is one that the gateway made for itself.
+  const call = (more: string) =>
+    `curl -k -i -X ${route.methods[0] ?? "GET"}${more}${route.host === undefined ? "" : ` -H 'Host: ${route.host}'`} ${url}`;
+  return [
+    `Call it:    ${call(` -H "Authorization: Bearer $(make -s token${stack})"`)}`,
+    `            ${call("")}    (without a token: 401)`,
+  ];
 }
 
 function nextCommands(file: StackFile, kubeconfig: string): string {

@@ -34,6 +34,45 @@ export interface FunctionStatus {
   readonly image: string;
 }
 
+/** The platform's own Deployments that every stack has: what functions are reached through. */
+export function platformParts(config: StackConfig): { readonly name: string; readonly namespace: string }[] {
+  return ["gateway", "authorizer"].map((name) => ({ name, namespace: config.gateway.namespace }));
+}
+
+export interface PartStatus {
+  readonly name: string;
+  readonly namespace: string;
+  readonly ready: number;
+  readonly replicas: number;
+  readonly scales: string;
+  readonly image: string;
+}
+
+/** What the cluster says of the platform's own parts. */
+export async function platformStatus(kubectl: Kubectl, config: StackConfig): Promise<PartStatus[]> {
+  return Promise.all(
+    platformParts(config).map(async ({ name, namespace }) => {
+      const deployment = await get<DeploymentObject>(kubectl, "deployment", name, namespace);
+      const hpa = await get<AutoscalerObject>(kubectl, "hpa", name, namespace);
+      return {
+        name,
+        namespace,
+        ready: deployment?.status?.readyReplicas ?? 0,
+        replicas: deployment?.spec.replicas ?? 0,
+        scales: hpa ? `${hpa.spec.minReplicas} to ${hpa.spec.maxReplicas}` : "not there",
+        image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
+      };
+    }),
+  );
+}
+
+export function platformTable(parts: readonly PartStatus[]): string {
+  return table([
+    ["PLATFORM", "NAMESPACE", "PODS READY", "SCALES", "IMAGE"],
+    ...parts.map((part) => [part.name, part.namespace, `${part.ready}/${part.replicas}`, part.scales, part.image]),
+  ]);
+}
+
 /** What the cluster says of each function; a function that is not there has 0 of 0 replicas. */
 export async function functionStatus(kubectl: Kubectl, config: StackConfig): Promise<FunctionStatus[]> {
   return Promise.all(

@@ -6,6 +6,7 @@ import { parse, stringify } from "yaml";
 import { ProblemsError, type Problem } from "../../infra/problems";
 import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
+import { tokenKeysFile } from "../tokens/keys";
 import { isDisposable, PROJECT, type StackFile, type StackSettings } from "./stack-file";
 
 /** The engine's stack over the program that `infra/index.ts` exports; made in its backend where it is not there yet. */
@@ -106,6 +107,11 @@ function writeWorkDir(file: StackFile, paths: Paths): string {
   const config = { ...file.settings.config };
   if (isDisposable(file.config)) {
     config[`${PROJECT}:cluster`] = { ...(config[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
+    if (file.config.authorization.jwt?.keysFile !== undefined) {
+      const authorization = config[`${PROJECT}:authorization`] as { readonly jwt: object };
+      const jwt = { ...authorization.jwt, keysFile: tokenKeysFile(paths) };
+      config[`${PROJECT}:authorization`] = { ...authorization, jwt };
+    }
   }
   const salt = earlier.encryptionsalt === undefined ? {} : { encryptionsalt: earlier.encryptionsalt };
   writeFileAtomic(target, stringify({ ...file.settings, ...salt, config }));

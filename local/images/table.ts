@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { TOOL_VERSIONS } from "../../infra/versions";
+import { DEFAULT_IMAGES, TOOL_VERSIONS } from "../../infra/versions";
 import { ensureRootFs } from "../node/root-fs";
 import type { ToolName } from "../tools/catalog";
 import { ensureTools } from "../tools/resolve";
@@ -34,11 +35,29 @@ export const IMAGES = {
   },
   coredns: program("coredns", "registry.k8s.io/coredns/coredns"),
   metricsServer: program("metrics-server", "registry.k8s.io/metrics-server/metrics-server"),
+  traefik: {
+    ...program("traefik", "docker.io/library/traefik", "/usr/local/bin/traefik"),
+    reference: DEFAULT_IMAGES.traefik,
+  },
+  /** What the authorizer and the gateway's helper run in. */
+  node: {
+    reference: DEFAULT_IMAGES.node,
+    source: `this machine's Node.js ${process.version}, with the libraries that it loads`,
+    entrypoint: ["/usr/local/bin/node"],
+    user: "1000:1000",
+    files: () => Promise.resolve({ "/usr/local/bin/node": process.execPath, ...librariesOf(process.execPath) }),
+  },
 } as const satisfies Readonly<Record<string, AssembledImage>>;
 
+/** Those of them that K3s itself brings, in the archive of its release. */
+export const K3S_IMAGES = [IMAGES.pause, IMAGES.coredns, IMAGES.metricsServer] as const;
+
 /** One static program, built from its pinned module like the tools. */
-function program(tool: Extract<ToolName, keyof typeof TOOL_VERSIONS>, repository: string): AssembledImage {
-  const path = `/${tool}`;
+function program(
+  tool: Extract<ToolName, keyof typeof TOOL_VERSIONS>,
+  repository: string,
+  path = `/${tool}`,
+): AssembledImage {
   return {
     reference: `${repository}:v${TOOL_VERSIONS[tool]}`,
     source: `${tool} ${TOOL_VERSIONS[tool]}, built from its pinned module`,
@@ -49,6 +68,13 @@ function program(tool: Extract<ToolName, keyof typeof TOOL_VERSIONS>, repository
       return { [path]: realpathSync(tools[tool]) };
     },
   };
+}
+
+/** The loader and the libraries of a program, by the paths at which it looks for them. */
+function librariesOf(program: string): Record<string, string> {
+  const lines = execFileSync("ldd", [program], { encoding: "utf8" }).split("\n");
+  const paths = lines.flatMap((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1] ?? []);
+  return Object.fromEntries(paths.map((path) => [path, realpathSync(path)]));
 }
 
 export function readFiles(files: Readonly<Record<string, string>>): ImageFile[] {

@@ -122,10 +122,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
       await stopControlPlane(paths);
     },
     status: () => [...controlPlaneStatus(paths, nodes), ...nodeStatus(folder)],
-    call(address, path) {
-      const machine = runningMachine(folder);
-      return machine && `nsenter --net --target ${machine.init} curl -s http://${address}${path}`;
-    },
+    address: link.node,
   };
 
   /** What the node is made of, made or found in the cache once for each command. */

@@ -35,6 +35,6 @@ export function simulatedNodes({ paths, config, plan }: EmbeddedOptions): Embedd
     stop: () => stopControlPlane(paths),
     status: () => controlPlaneStatus(paths, nodes),
     // Nothing runs in simulated pods.
-    call: () => undefined,
+    address: undefined,
   };
 }

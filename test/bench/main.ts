@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { projectPaths } from "../../local/paths";
 import { createProgress } from "../../local/progress";
 import { withBenchHome } from "./home";
+import { measureDecisions } from "./decision";
 import { measureMakeUp } from "./make-up";
 import type { Measurement } from "./measure";
 import { measurePlan } from "./plan";
+import { measureGateway } from "./real/gateway";
 import { measureRealNode } from "./real/main";
 import { formatMeasurements, writeMeasurements } from "./report";
 import { measureRounds } from "./rounds";
@@ -21,7 +23,7 @@ async function main([stack = "local"]: readonly string[]): Promise<number> {
   const progress = createProgress(process.stderr);
   const signal = stopSignal();
   try {
-    const measurements = await (stack === "real" ? measureRealNode : measureEmbedded)({ root, progress, signal });
+    const measurements = await (stack === "real" ? measureReal : measureEmbedded)({ root, progress, signal });
     const file = join(home, `bench${stack === "real" ? "-real" : ""}.json`);
     writeMeasurements(file, measurements);
     process.stdout.write(`\n${formatMeasurements(measurements)}\n\n${machine()}\nWritten to ${file}\n`);
@@ -30,6 +32,12 @@ async function main([stack = "local"]: readonly string[]): Promise<number> {
     process.stderr.write(`\n${signal.aborted ? "Stopped; nothing was kept." : describe(error)}\n`);
     return signal.aborted ? 130 : 1;
   }
+}
+
+/** The request path first: it brings up a whole stack, and one real node at a time is enough. */
+async function measureReal(args: Parameters<typeof measureRealNode>[0]): Promise<Measurement[]> {
+  const path = [...(await measureDecisions(args.root)), ...(await measureGateway(args))];
+  return [...path, ...(await measureRealNode(args))];
 }
 
 async function measureEmbedded(args: Parameters<typeof withBenchHome>[0]): Promise<Measurement[]> {

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 
-export type Unit = "s" | "ms" | "MB" | "1/s";
+export type Unit = "s" | "ms" | "us" | "MB" | "1/s";
 
 /** One line of the result. */
 export interface Measurement {

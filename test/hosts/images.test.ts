@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hostCommand } from "../../components/cluster/host-script";
 import { DEFAULT_K3S_VERSION } from "../../infra/versions";
 import { assembleImage, type ReadyImage } from "../../local/images/assemble";
-import { IMAGES } from "../../local/images/table";
+import { K3S_IMAGES } from "../../local/images/table";
 import { bootHosts, CANNOT_RUN, hostTools, leftovers, type Host, type Hosts } from "../support/hosts/hosts";
 import { publishK3s, type PublishedK3s } from "../support/hosts/releases";
 import { serve, type HostServer } from "../support/hosts/server";
@@ -25,7 +25,7 @@ describe.skipIf(CANNOT_RUN)("a host without a registry", () => {
   beforeAll(async () => {
     const options = hostTools();
     const images: ReadyImage[] = [];
-    for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
+    for (const image of K3S_IMAGES) images.push(await assembleImage(image, options));
     release = await publishK3s(served, DEFAULT_K3S_VERSION, images);
     hosts = await bootHosts([{ name: "server-1" }], { tools: options });
     ends.push(() => hosts.stop());

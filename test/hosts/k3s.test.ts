@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONFIG_DIR, CONFIG_FILE, functionConfig } from "../../components/functions/function-config";
 import { assembleImage, type ReadyImage } from "../../local/images/assemble";
 import { buildFunction } from "../../local/images/function";
-import { IMAGES } from "../../local/images/table";
+import { K3S_IMAGES } from "../../local/images/table";
 import { eventually } from "../support/local-stack";
 import { ClusterByHand } from "../support/hosts/by-hand";
 import { bootHosts, CANNOT_RUN, hostTools, leftovers, type Host, type Hosts } from "../support/hosts/hosts";
@@ -33,7 +33,7 @@ describe.skipIf(CANNOT_RUN)("the stand-in for K3s, installed by hand on two host
     folder = mkdtempSync(join(tmpdir(), "hosts-"));
     const options = hostTools();
     const images: ReadyImage[] = [await buildFunction("checkout", options)];
-    for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
+    for (const image of K3S_IMAGES) images.push(await assembleImage(image, options));
     await publishK3s(folder, VERSION);
     shim = await publishShim(folder, "v0.6.0", options);
     hosts = await bootHosts([{ name: "server-1" }, { name: "agent-1" }], {

@@ -48,7 +48,8 @@ describe.skipIf(CANNOT_RUN)("the hosts of a stack", () => {
   function configure(changes: { readonly server?: object; readonly agent?: object; readonly cluster?: object } = {}) {
     const { address: host, hostKey } = server;
     stack.configure({
-      agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "500m", memory: "1Gi" } },
+      agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "100m", memory: "1Gi" } },
+      systemPodsPerAgent: 4,
       servers: servers.map((host) => ({ ...loginTo(host), ...(host === server && changes.server) })),
       agents: [{ ...loginTo(agent), user: "deploy", bastion: { host, hostKey }, ...changes.agent }],
       k3s: { url: `${downloads.url}/k3s` },

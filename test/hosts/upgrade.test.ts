@@ -6,7 +6,7 @@ const [OLD, NEW] = ["v1.30.4+k3s1", "v1.30.5+k3s1"];
 const SERVERS = ["server-1", "server-2", "server-3"];
 const AGENTS = ["agent-1", "agent-2", "agent-3"];
 /** Short, since the test waits for it. */
-const ROLLOUT = { drainTimeout: "15s" };
+const ROLLOUT = { drainTimeout: "40s" };
 
 /** A cluster of three servers and three agents. Each step finds what the one before has left. */
 describe.skipIf(CANNOT_RUN)("a highly available cluster", () => {
@@ -70,7 +70,7 @@ describe.skipIf(CANNOT_RUN)("a highly available cluster", () => {
     expect(await own.kubectl("get pods -n shop --field-selector spec.nodeName=agent-1 -o name")).toContain("checkout");
     const { code, stderr } = await own.run("up");
     expect(code).not.toBe(0);
-    expect(stderr).toContain("agent-1 has not let go of its pods within 15 s");
+    expect(stderr).toContain("agent-1 has not let go of its pods within 40 s");
     expect(await versions(SERVERS)).toEqual([NEW, NEW, NEW]);
     const servers = await starts(SERVERS);
     expect(servers).toEqual(ascending(servers));

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { selectorLabels } from "../../components/labels";
+import { RESTRICTED_CONTAINER, RESTRICTED_POD } from "../../components/security";
 import { architecture, LAYOUT_TAG, type ReadyImage } from "../../local/images/assemble";
 import { writeLayout } from "../../local/images/layout";
 import { apply } from "../../local/control-plane/kubectl";
@@ -70,10 +72,12 @@ describe.skipIf(CANNOT_RUN)("a function on a real node", () => {
       {
         apiVersion: "v1",
         kind: "Pod",
-        metadata: { name: "client", namespace, labels: { "app.kubernetes.io/name": name } },
+        metadata: { name: "client", namespace, labels: selectorLabels({ name, component: "gateway" }) },
         spec: {
           terminationGracePeriodSeconds: 0,
-          containers: [{ name: "client", image, args: ["sleep", "3600"] }],
+          // As the gateway's own namespace asks of every pod, and CPU is short where the whole platform runs.
+          securityContext: RESTRICTED_POD,
+          containers: [{ name: "client", image, args: ["sleep", "3600"], securityContext: RESTRICTED_CONTAINER }],
         },
       },
     ]);

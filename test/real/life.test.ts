@@ -25,13 +25,19 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     buildFunction(FUNCTION, { paths: stack.paths, progress: silentProgress }, kind);
   const pinned = (digest: string) => `functions.local/${FUNCTION}@${digest}`;
 
-  it("comes up, and ends with a command that gets an answer", async () => {
+  it("comes up, and ends with commands that get an answer through the gateway", async () => {
     const { stdout, stderr } = await stack.ok("up", "real");
     expect(stderr).toMatch(/cluster: one real node is ready/);
     expect(stdout).toMatch(/checkout +shop +2\/2 +2 to 40/);
-    const command = /^Call it: +(.+)$/m.exec(stdout)?.[1];
-    expect(command).toBeDefined();
-    expect(await run("sh", ["-c", `${command} -w ' %{http_code}'`])).toMatch(/ 200$/);
+    expect(stdout).toMatch(/gateway +gateway +2\/2 +2 to 2 +docker.io\/library\/traefik/);
+    expect(stdout).toMatch(/authorizer +gateway +2\/2 +2 to 2 +docker.io\/library\/node/);
+    const [, withToken = "", without = ""] = /^Call it: +(.+)\n +(.+?) +\(without a token: 401\)$/m.exec(stdout) ?? [];
+    // `make` is that of the repository, whose stack this is not.
+    const token = await stack.token("alice");
+    expect(withToken).toContain("$(make -s token STACK=real)");
+    const call = withToken.replace("$(make -s token STACK=real)", token);
+    expect(await run("sh", ["-c", `${call} -s -w ' %{http_code}'`])).toMatch(/ 200$/);
+    expect(await run("sh", ["-c", `${without} -s -w ' %{http_code}'`])).toMatch(/ 401$/);
   });
 
   it("runs compiled code, not the interpreter", async () => {

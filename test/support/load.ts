@@ -1,13 +1,21 @@
-import { Agent, request } from "node:http";
+import { readFileSync } from "node:fs";
+import { Agent, request as requestHttp } from "node:http";
+import { Agent as SecureAgent, request as requestHttps } from "node:https";
 
 /**
  * A client that asks at a steady rate, each request on a connection of its own so that every one meets whichever pod the
  * Service picks. It runs in a process of its own, inside the node's network, and tells what it saw as JSON when it is
  * told to stop (SIGTERM) or when its time is over.
  *
- *   load.ts URL REQUESTS_PER_SECOND SECONDS
+ *   load.ts URL REQUESTS_PER_SECOND SECONDS [keep-alive]
+ *
+ * Its standard input has tokens, one on each line: each request shows the next one. With `keep-alive` it holds a few
+ * connections, as a proxy in front would. It believes any certificate.
  */
-const [url = "", rate = "50", seconds = "60"] = process.argv.slice(2);
+const [url = "", rate = "50", seconds = "60", connections] = process.argv.slice(2);
+const tokens = readFileSync(0, "utf8").split("\n").filter(Boolean);
+const kept = { keepAlive: true, maxSockets: 8 };
+const keptAgent = url.startsWith("https:") ? new SecureAgent({ ...kept, rejectUnauthorized: false }) : new Agent(kept);
 
 export interface LoadResult {
   readonly sent: number;
@@ -46,7 +54,12 @@ function ask(): void {
     open -= 1;
     if (stopped && open === 0) report();
   };
-  const call = request(url, { agent: new Agent({ keepAlive: false }), timeout: 10_000 }, (response) => {
+  const token = tokens[sent % tokens.length];
+  const options = { timeout: 10_000, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } };
+  const request = url.startsWith("https:") ? requestHttps : requestHttp;
+  const fresh = url.startsWith("https:") ? new SecureAgent({ rejectUnauthorized: false }) : new Agent();
+  const agent = connections === "keep-alive" ? keptAgent : fresh;
+  const call = request(url, { ...options, agent }, (response) => {
     let body = "";
     response.on("data", (chunk: Buffer) => (body += chunk.toString()));
     response.on("end", () => {

@@ -43,6 +43,10 @@ export interface Pod extends KubernetesObject {
 export const NAMESPACE = "shop";
 export const FUNCTION = "checkout";
 
+export interface SteadyLoad {
+  readonly stop: () => Promise<LoadResult>;
+}
+
 /** A project with a real node of its own. Its networks are others than a developer's own stack has. */
 export class RealStack extends LocalStack {
   constructor() {
@@ -115,17 +119,48 @@ export class RealStack extends LocalStack {
     return (await this.pods()).filter((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod));
   }
 
-  /** Requests at a steady rate until `stop` is called. */
-  async load(path: string, rate: number): Promise<{ readonly stop: () => Promise<LoadResult> }> {
-    const url = await this.serviceUrl(path);
-    const command = [process.execPath, "--import", require.resolve("tsx"), join(REPOSITORY, "test/support/load.ts")];
-    const child: ChildProcess = spawn(
-      "nsenter",
-      ["--net", `--target=${this.machine.init}`, "--", ...command, url, String(rate), "600"],
-      { stdio: ["ignore", "pipe", "inherit"] },
+  /** Requests to the function's Service at a steady rate until `stop` is called, from the node. */
+  async load(path: string, rate: number): Promise<SteadyLoad> {
+    return this.startLoad(
+      ["nsenter", "--net", `--target=${this.machine.init}`, "--"],
+      await this.serviceUrl(path),
+      rate,
     );
+  }
+
+  /** The same through the gateway, from this machine, over connections that are kept; each request as the next user. */
+  async gatewayLoad(path: string, rate: number, tokens: readonly string[]): Promise<SteadyLoad> {
+    return this.startLoad([], this.gatewayUrl(path), rate, tokens, ["keep-alive"]);
+  }
+
+  get gatewayAddress(): string {
+    return planLink(this.places.folder, []).node;
+  }
+
+  gatewayUrl(path: string): string {
+    return `https://${this.gatewayAddress}:30443${path}`;
+  }
+
+  /** A token of the stack's own issuer. */
+  async token(subject: string, role = "user", lifetime = "1h"): Promise<string> {
+    const env = { SUBJECT: subject, ROLE: role, LIFETIME: lifetime };
+    return (await this.ok("token", "real", env)).stdout.trim();
+  }
+
+  private async startLoad(
+    inside: readonly string[],
+    url: string,
+    rate: number,
+    tokens: readonly string[] = [],
+    more: readonly string[] = [],
+  ): Promise<SteadyLoad> {
+    const script = join(REPOSITORY, "test/support/load.ts");
+    const command = [...inside, process.execPath, "--import", require.resolve("tsx"), script];
+    const [program = "", ...args] = [...command, url, String(rate), "600", ...more];
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.end(tokens.join("\n"));
     let stdout = "";
-    child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     const ended = new Promise<void>((done) => child.on("close", () => done()));
     this.loads.push(child);
     // The loader takes a second to start; what is tested must not begin before it asks.

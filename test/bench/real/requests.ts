@@ -11,6 +11,17 @@ export interface Load {
   readonly failures: number;
 }
 
+/** Headers of each request; of several tokens each request takes the next. */
+const withTokens = (
+  tokens: readonly string[],
+) => `local tokens = {${tokens.map((token) => JSON.stringify(token)).join(",")}}
+local turn = 0
+function request()
+  turn = turn % #tokens + 1
+  return wrk.format(nil, nil, {["Authorization"] = "Bearer " .. tokens[turn]})
+end
+`;
+
 const REPORT = `done = function(summary, latency)
   local failures = 0
   for _, count in pairs(summary.errors) do failures = failures + count end
@@ -18,6 +29,15 @@ const REPORT = `done = function(summary, latency)
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3, failures))
 end
 `;
+
+export interface LoadOptions {
+  readonly connections: number;
+  readonly seconds: number;
+  /** Requests/s; absent: as many as are answered. */
+  readonly rate?: number;
+  readonly tokens?: readonly string[];
+  readonly host?: string;
+}
 
 /** A steady rate is kept by each connection's thread: it waits before each request. */
 const paced = (perConnection: number) => `function delay() return ${Math.round(1000 / perConnection)} end\n`;
@@ -31,10 +51,10 @@ export async function measureRequests(
   { init }: Machine,
   testRoot: string,
   url: string,
-  { connections, seconds, rate }: { connections: number; seconds: number; rate?: number },
+  { connections, seconds, rate, tokens = [], host }: LoadOptions,
 ): Promise<Load> {
-  const script = `${rate === undefined ? "" : paced(rate / connections)}${REPORT}`;
-  const wrk = `wrk -t1 -c${connections} -d${seconds}s -s /tmp/load.lua ${url}`;
+  const script = `${rate === undefined ? "" : paced(rate / connections)}${tokens.length === 0 ? "" : withTokens(tokens)}${REPORT}`;
+  const wrk = `wrk -t1${host === undefined ? "" : ` -H 'Host: ${host}'`} -c${connections} -d${seconds}s -s /tmp/load.lua ${url}`;
   const inRoot = [
     "mount --make-rprivate /",
     `mount --rbind /dev ${join(testRoot, "dev")}`,

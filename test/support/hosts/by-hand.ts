@@ -25,11 +25,14 @@ export class ClusterByHand {
         servers: servers.map(spec),
         agents: agents.map(spec),
         // The host's own share of a small machine.
-        agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "500m", memory: "1Gi" } },
+        agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "100m", memory: "1Gi" } },
+        systemPodsPerAgent: 4,
         flannelBackend: "host-gw",
         network: { podCidr: "10.144.0.0/16", serviceCidr: "10.145.0.0/16" },
         mirrors: { "*": [downloads.url] },
       },
+      gateway: { replicas: { min: 1, requests: { cpu: "100m" } } },
+      authorization: { replicas: { min: 1, requests: { cpu: "100m" } } },
       tenants: [{ name: "shop" }],
       functions: [
         {

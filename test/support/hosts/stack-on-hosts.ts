@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DEFAULT_K3S_VERSION, DEFAULT_SHIM_VERSION } from "../../../infra/versions";
 import { assembleImage, type ReadyImage } from "../../../local/images/assemble";
 import { buildFunction } from "../../../local/images/function";
-import { IMAGES } from "../../../local/images/table";
+import { IMAGES, K3S_IMAGES } from "../../../local/images/table";
 import { bootHosts, hostTools, leftovers, type Host, type Hosts } from "./hosts";
 import { HostsStack, loginTo } from "./hosts-stack";
 import { hostParts, publishK3s, publishShim, type Published } from "./releases";
@@ -44,16 +44,17 @@ export class StackOnHosts extends HostsStack {
     const options = hostTools();
     const served = join(this.local.root, "served");
     const ofK3s: ReadyImage[] = [];
-    for (const image of Object.values(IMAGES)) ofK3s.push(await assembleImage(image, options));
+    for (const image of K3S_IMAGES) ofK3s.push(await assembleImage(image, options));
     for (const version of versions) await publishK3s(served, version, airgapImages ? ofK3s : []);
     this.shim = await publishShim(served, DEFAULT_SHIM_VERSION, options);
-    const ofFunction = await buildFunction("checkout", options, "compiled");
+    const ofStack = [await buildFunction("checkout", options, "compiled")];
+    for (const image of [IMAGES.traefik, IMAGES.node]) ofStack.push(await assembleImage(image, options));
     this.hosts = await bootHosts(
       names.map((name) => ({ name })),
       { mounts: await hostParts(options), tools: options },
     );
     this.ends.push(() => this.hosts.stop());
-    this.downloads = await serve(this.hosts.machine, served, [ofFunction, ...(airgapImages ? [] : ofK3s)]);
+    this.downloads = await serve(this.hosts.machine, served, [...ofStack, ...(airgapImages ? [] : ofK3s)]);
     this.ends.push(this.downloads.close);
     this.airgapImages = airgapImages;
     this.change();
@@ -79,7 +80,8 @@ export class StackOnHosts extends HostsStack {
     const isServer = ({ name }: Host) => name.startsWith("server-");
     const isAgent = (host: Host) => !isServer(host) && (changes.agents?.includes(host.name) ?? true);
     const cluster = {
-      agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "500m", memory: "1Gi" } },
+      agentShape: { cpu: 2, memory: "6Gi", reserved: { cpu: "100m", memory: "1Gi" } },
+      systemPodsPerAgent: 4,
       servers: this.hosts.all.filter(isServer).map(login),
       agents: this.hosts.all.filter(isAgent).map(login),
       k3s: { url: `${this.downloads.url}/k3s`, airgapImages: this.airgapImages },

@@ -6,6 +6,12 @@ type Case = readonly [behaviour: string, raw: Record<string, unknown>, problem: 
 
 const fn = "functions.checkout";
 
+/** Budgets in a store. */
+const store = (changes: Record<string, unknown>) => {
+  const budgets = { kind: "shared", host: "valkey.example.com", addresses: ["10.9.0.0/24"], ...changes };
+  return rawConfig({ authorization: { budgets }, budgetStore: { password: "<secret>" } });
+};
+
 const CASES: readonly Case[] = [
   [
     "a min above max",
@@ -26,6 +32,21 @@ const CASES: readonly Case[] = [
     "a CPU target above the request",
     withFunction({ scaling: { cpuTarget: "170%" } }),
     `${fn}.scaling.cpuTarget: 170%: must be from 1% to 100% of the request; for example "70%"`,
+  ],
+  [
+    "a store of budgets whose host is a URL",
+    store({ host: "redis://valkey.example.com" }),
+    'authorization.budgets.host: "redis://valkey.example.com": must be a host\'s name or IPv4 address alone; for example "valkey.example.com"; the port has a key of its own',
+  ],
+  [
+    "an authority of a store that is asked in clear",
+    store({ ca: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" }),
+    "authorization.budgets.ca: set: the store is asked without TLS, so that nothing is verified by it; set tls: true, or drop it",
+  ],
+  [
+    "a lease of a whole budget",
+    store({ lease: "100%" }),
+    'authorization.budgets.lease: 100%: must be from 1% to 50%: what one replica has leased, the others refuse; for example "10%"',
   ],
   [
     "an unknown gateway",
@@ -115,7 +136,7 @@ const CASES: readonly Case[] = [
   [
     "an unknown key at the top",
     rawConfig({ gatway: {} }),
-    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, tenants, functions, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys, snapshotStorage; did you mean gateway?",
+    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, authorization, tenants, functions, routes, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys, snapshotStorage, gatewayTls, budgetStore; did you mean gateway?",
   ],
   [
     "an unknown key deep down",
@@ -124,8 +145,8 @@ const CASES: readonly Case[] = [
   ],
   [
     "an unknown key that resembles none",
-    rawConfig({ gateway: { replicas: 3 } }),
-    "gateway.replicas: unknown key: the keys here are kind, namespace; use one of kind, namespace",
+    rawConfig({ gateway: { tls: { kind: "certificate", issuer: "letsencrypt" } } }),
+    "gateway.tls.issuer: unknown key: the keys here are kind, secretName; use one of kind, secretName",
   ],
   [
     "a wrong kind of cluster",
@@ -313,6 +334,8 @@ describe("an error of parseConfig", () => {
     ["a database URL", rawConfig({ databaseUrls: { "serverless-function": "postgres://shop:hunter2@db/shop" } })],
     ["all database URLs", rawConfig({ databaseUrls: "postgres://shop:hunter2@db/shop" })],
     ["pull credentials", rawConfig({ pullCredentials: { "registry.example.com": "hunter2" } })],
+    ["a certificate's key", rawConfig({ gatewayTls: { certificate: "<secret>", key: "hunter2" } })],
+    ["a store's password", rawConfig({ budgetStore: { password: "hunter2" } })],
   ])("never shows a secret that was given for its marker: %s", (_, raw) => {
     const { message } = caught(() => parseConfig(raw));
     expect(message).toContain("(hidden)");

@@ -28,11 +28,60 @@ describe("the defaults", () => {
     expect(config.cluster).toMatchObject({
       version: "v1.30.4+k3s1",
       agents: 10,
-      agentShape: { cpu: 16_000, memory: 64 * GI, reserved: { cpu: 500, memory: 2 * GI } },
+      agentShape: { cpu: 32_000, memory: 128 * GI, reserved: { cpu: 500, memory: 2 * GI } },
       network: { podCidr: { text: "10.42.0.0/16" }, serviceCidr: { text: "10.43.0.0/16" } },
     });
-    expect(config.gateway).toEqual({ kind: "traefik", namespace: "gateway" });
     expect(config.tenants).toEqual([{ name: "shop" }]);
+  });
+
+  it("are a gateway that ports of every node lead to, sized by what requests were measured to take", () => {
+    expect(config.gateway).toEqual({
+      kind: "traefik",
+      namespace: "gateway",
+      entry: { kind: "nodePort", http: 30_080, https: 30_443, trafficPolicy: "local" },
+      proxyProtocol: [],
+      trustedProxies: [],
+      tls: { kind: "selfSigned" },
+      hsts: 365 * 86_400_000,
+      accessLog: "errors",
+      connectTimeout: 500,
+      replicas: {
+        min: 2,
+        cpuTarget: 0.7,
+        requests: { cpu: 1000, memory: 128 * MI },
+        limits: { cpu: 2000, memory: 512 * MI },
+      },
+      cpuPerRequest: 0.55,
+    });
+  });
+
+  it("are an authorizer that believes nobody's tokens, and divides budgets among its replicas", () => {
+    expect(config.authorization).toEqual({
+      budgets: { kind: "divided" },
+      logSampling: 1000,
+      replicas: {
+        min: 2,
+        cpuTarget: 0.7,
+        requests: { cpu: 500, memory: 192 * MI },
+        limits: { cpu: 1000, memory: 384 * MI },
+      },
+      cpuPerDecision: 0.26,
+    });
+  });
+
+  it("are the reference's route, to the stack's first function", () => {
+    expect(config.routes).toEqual([
+      {
+        path: "/api/function",
+        match: "exact",
+        methods: ["POST"],
+        auth: "token",
+        roles: ["user"],
+        maxBodySize: MI,
+        to: [{ function: "serverless-function", weight: 100 }],
+        retries: 2,
+      },
+    ]);
   });
 
   it("compare with the reference's containers", () => {

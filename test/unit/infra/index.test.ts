@@ -5,12 +5,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import program from "../../../infra/index";
-import { parseConfig } from "../../../infra/config";
+import { parseConfig, SECRET_KEYS } from "../../../infra/config";
 import { stackSchema } from "../../../infra/config-schema";
 import { find, names, register, secret, valueOf, type MockOptions } from "../../support/mocks";
 
 const ROOT = path.resolve(__dirname, "../../..");
-const SECRETS = ["kubeconfig", "databaseUrls", "pullCredentials", "sshKeys"];
 
 const project = readYaml("Pulumi.yaml") as { config: Record<string, { type?: string; default?: unknown }> };
 
@@ -18,23 +17,25 @@ function readYaml(file: string): unknown {
   return parse(readFileSync(path.join(ROOT, file), "utf8"));
 }
 
+const projectDefaults = () =>
+  Object.fromEntries(
+    Object.entries(project.config).flatMap(([key, { default: value }]) => (value === undefined ? [] : [[key, value]])),
+  );
+
 /** A stack's config as the engine hands it on: the project's defaults under the stack's own values. */
 function stackConfig(stack: string, overrides: object = {}): Record<string, unknown> {
   const { config } = readYaml(`Pulumi.${stack}.yaml`) as { config: Record<string, unknown> };
   const own = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key.replace("wasm-functions:", ""), value]),
   );
-  const defaults = Object.fromEntries(
-    Object.entries(project.config).flatMap(([key, { default: value }]) => (value === undefined ? [] : [[key, value]])),
-  );
-  return { ...defaults, ...own, ...overrides };
+  return { ...projectDefaults(), ...own, ...overrides };
 }
 
 function run(stack: string, overrides: object = {}, options: MockOptions = {}) {
   return register(program, {
     stack,
     config: stackConfig(stack, overrides),
-    secretKeys: SECRETS,
+    secretKeys: SECRET_KEYS,
     preview: true,
     ...options,
   });
@@ -43,6 +44,13 @@ function run(stack: string, overrides: object = {}, options: MockOptions = {}) {
 const existing = (cluster: object = {}) => ({
   cluster: { kind: "existing", kubeconfig: "absent", agents: 10, ...cluster },
 });
+
+/** An issuer whose file of keys is not needed. */
+const OWN_ISSUER = {
+  authorization: {
+    jwt: { issuer: "https://id.example.com/", audience: "shop", keys: [{ kty: "OKP", crv: "Ed25519", x: "eA" }] },
+  },
+};
 
 let warnings: string[] = [];
 let infos: string[] = [];
@@ -71,8 +79,74 @@ const GROUP = [
 const RUNTIME = [
   "kubernetes:node.k8s.io/v1:RuntimeClass wasm-runtime-runtime-class",
   "kubernetes:scheduling.k8s.io/v1:PriorityClass wasm-runtime-function-priority",
+  "kubernetes:scheduling.k8s.io/v1:PriorityClass wasm-runtime-platform-priority",
   "pulumi:providers:kubernetes cluster",
   "wasm-functions:runtime:WasmRuntime wasm-runtime",
+];
+const WAY_IN = [
+  "kubernetes:apps/v1:Deployment authorizer",
+  "kubernetes:apps/v1:Deployment gateway",
+  "kubernetes:autoscaling/v2:HorizontalPodAutoscaler authorizer-autoscaler",
+  "kubernetes:autoscaling/v2:HorizontalPodAutoscaler gateway-autoscaler",
+  "kubernetes:core/v1:ConfigMap authorizer-program-*",
+  "kubernetes:core/v1:ConfigMap gateway-endpoints-*",
+  "kubernetes:core/v1:ConfigMap gateway-routes",
+  "kubernetes:core/v1:ConfigMap traefik-static-*",
+  "kubernetes:core/v1:Namespace gateway-namespace",
+  "kubernetes:core/v1:Service authorizer",
+  "kubernetes:core/v1:Service authorizer-peers",
+  "kubernetes:core/v1:Service gateway-service",
+  "kubernetes:core/v1:ServiceAccount authorizer-account",
+  "kubernetes:core/v1:ServiceAccount gateway-account",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy authorizer-from-gateway",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-allow-dns",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-default-deny",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-from-anywhere",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-to-upstreams",
+  "kubernetes:policy/v1:PodDisruptionBudget authorizer-budget",
+  "kubernetes:policy/v1:PodDisruptionBudget gateway-budget",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role gateway-endpoints-shop",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role gateway-routes",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding gateway-endpoints-shop",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding gateway-routes",
+  "wasm-functions:authorization:Authorizer authorizer",
+  "wasm-functions:gateway:ApiGateway gateway",
+  "wasm-functions:platform:PlatformNamespace gateway",
+];
+/** Where the issuer publishes its keys. */
+const PUBLISHED_KEYS = ["kubernetes:networking.k8s.io/v1:NetworkPolicy authorizer-to-issuer-and-store"];
+/** Whoever gives the gateway its address; the component's own test looks at each. */
+const METALLB = [
+  "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration metallb-metallb-webhook-configuration",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-bfdprofiles.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-bgpadvertisements.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-bgppeers.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-communities.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-configurationstates.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-ipaddresspools.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-l2advertisements.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-servicebgpstatuses.metallb.io",
+  "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition metallb-servicel2statuses.metallb.io",
+  "kubernetes:apps/v1:DaemonSet metallb-speaker",
+  "kubernetes:apps/v1:Deployment metallb-controller",
+  "kubernetes:core/v1:ConfigMap metallb-metallb-excludel2",
+  "kubernetes:core/v1:Namespace metallb-metallb-system",
+  "kubernetes:core/v1:Secret metallb-metallb-webhook-cert",
+  "kubernetes:core/v1:Service metallb-metallb-webhook-service",
+  "kubernetes:core/v1:ServiceAccount metallb-controller",
+  "kubernetes:core/v1:ServiceAccount metallb-speaker",
+  "kubernetes:metallb.io/v1beta1:IPAddressPool metallb-pool",
+  "kubernetes:metallb.io/v1beta1:L2Advertisement metallb-advertisement",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy metallb-controller",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole metallb-metallb-system:controller",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole metallb-metallb-system:speaker",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding metallb-metallb-system:controller",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding metallb-metallb-system:speaker",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role metallb-controller",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role metallb-pod-lister",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding metallb-controller",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding metallb-pod-lister",
+  "wasm-functions:gateway:MetalLb metallb",
 ];
 const fnNames = (name: string) => [
   `kubernetes:apps/v1:Deployment ${name}`,
@@ -86,32 +160,33 @@ const fnNames = (name: string) => [
 /** What makes the nodes; the component's own test looks at each. */
 const isHosts = (name: string) => /^(?:command|random|wasm-functions:cluster):/.test(name);
 const objects = (list: string[]) => anyHash(list).filter((name) => !isHosts(name));
-const anyHash = (list: string[]) => list.map((name) => name.replace(/-config-[0-9a-f]{10}$/, "-config-*"));
+const anyHash = (list: string[]) => list.map((name) => name.replace(/-[0-9a-f]{10}$/, "-*"));
 
 describe("Pulumi.yaml", () => {
   it("describes every key of the config, and no other", () => {
-    expect(Object.keys(project.config).sort()).toEqual(Object.keys(stackSchema.shape).sort());
+    expect(Object.keys(project.config).sort()).toEqual(Object.keys(stackSchema.in.shape).sort());
   });
 
   it("has defaults that are the program's own", () => {
-    const { kubeconfig, ...defaults } = stackConfig("local", existing());
+    const { kubeconfig, ...defaults } = projectDefaults();
     expect(kubeconfig).toBe("");
-    const fromProject = parseConfig({ ...defaults, platform: {} });
-    expect(fromProject).toEqual(parseConfig(existing()));
+    expect(parseConfig({ ...defaults, ...existing() })).toEqual(parseConfig(existing()));
   });
 });
 
 describe("the program", () => {
   it("registers the local stack", async () => {
     const { resources } = await run("local");
-    expect(anyHash(names(resources))).toEqual([...TENANT, ...RUNTIME, ...fnNames("serverless-function")].sort());
+    expect(anyHash(names(resources))).toEqual(
+      [...TENANT, ...RUNTIME, ...WAY_IN, ...fnNames("serverless-function")].sort(),
+    );
   });
 
   it("registers the dev stack", async () => {
     const { resources } = await run("dev");
     expect(names(resources).filter(isHosts).length).toBeGreaterThan(10);
     expect(objects(names(resources))).toEqual(
-      [...TENANT, ...GROUP, ...RUNTIME, ...fnNames("serverless-function")].sort(),
+      [...TENANT, ...GROUP, ...RUNTIME, ...WAY_IN, ...PUBLISHED_KEYS, ...fnNames("serverless-function")].sort(),
     );
   });
 
@@ -122,6 +197,9 @@ describe("the program", () => {
         ...TENANT,
         ...GROUP,
         ...RUNTIME,
+        ...WAY_IN,
+        ...PUBLISHED_KEYS,
+        ...METALLB,
         ...fnNames("serverless-function"),
         "kubernetes:networking.k8s.io/v1:NetworkPolicy serverless-function-to-database",
       ].sort(),
@@ -163,6 +241,11 @@ describe("the program", () => {
     );
     expect(await valueOf(tenants["shop"]!.namespace)).toBe("shop");
     expect(rest.environment).toBe("local");
+    expect({ ...rest.gateway, service: await valueOf(rest.gateway.service) }).toEqual({
+      namespace: "gateway",
+      service: "api-gateway",
+      httpsPort: 30_443,
+    });
     expect(rest.plan.agents).toBe(10);
     expect(rest.plan.podsAtPeak).toBeLessThanOrEqual(rest.plan.podsOffered);
     expect(Object.keys(rest.plan.secondsToMax)).toEqual(["serverless-function"]);
@@ -174,7 +257,8 @@ describe("the program", () => {
     expect(warnings.join("\n")).toContain("cluster.version: v1.30.4+k3s1");
     infos = [];
     warnings = [];
-    await run("local", { kubeconfig: "content", cluster: { kind: "existing", agents: 10 } }, { preview: false });
+    const cluster = { kind: "existing", agents: 10 };
+    await run("local", { kubeconfig: "content", cluster, ...OWN_ISSUER }, { preview: false });
     expect(infos).toEqual([]);
     expect(warnings.join("\n")).toContain("cluster.version: v1.30.4+k3s1");
   });
@@ -190,7 +274,13 @@ describe("the program", () => {
     const namespaces = resources
       .filter((resource) => resource.type === "kubernetes:apps/v1:Deployment")
       .map((resource) => [resource.name, (resource.inputs["metadata"] as { namespace: string }).namespace]);
-    expect(Object.fromEntries(namespaces)).toEqual({ checkout: "shop", basket: "shop", suggest: "search" });
+    expect(Object.fromEntries(namespaces)).toEqual({
+      checkout: "shop",
+      basket: "shop",
+      suggest: "search",
+      gateway: "gateway",
+      authorizer: "gateway",
+    });
     expect(names(resources)).toEqual(
       expect.arrayContaining([
         "kubernetes:rbac.authorization.k8s.io/v1:Role search-developer",
@@ -201,6 +291,13 @@ describe("the program", () => {
     expect(names(resources)).not.toContain("kubernetes:rbac.authorization.k8s.io/v1:Role shop-developer");
   });
 });
+
+/** What production has besides where its clients' budgets are kept in a store. */
+function budgetsInStore() {
+  const { authorization } = stackConfig("prod") as { authorization: object };
+  const budgets = { kind: "shared", host: "valkey.example.com", addresses: ["198.51.100.30/32"] };
+  return { authorization: { ...authorization, budgets } };
+}
 
 describe("the program's config", () => {
   it("is refused with everything that is wrong in one readable error", async () => {
@@ -223,6 +320,9 @@ describe("the program's config", () => {
       sshKeys: { default: "geheim-1" },
       databaseUrls: { "serverless-function": "postgres://shop:geheim-2@198.51.100.10/shop" },
       pullCredentials: { "registry.example.com": "bob:geheim-3" },
+      gatewayTls: { certificate: "-----BEGIN CERTIFICATE-----", key: "geheim-4" },
+      budgetStore: { password: "geheim-5" },
+      ...budgetsInStore(),
     });
     expect(find(resources, "command:remote:Command", "k3s-server-1-k3s").inputs["connection"]).toEqual(
       secret(expect.objectContaining({ privateKey: "geheim-1" })),
@@ -230,17 +330,25 @@ describe("the program's config", () => {
     expect(find(resources, "kubernetes:core/v1:Secret", "serverless-function-database").inputs["stringData"]).toEqual(
       secret({ url: "postgres://shop:geheim-2@198.51.100.10/shop" }),
     );
+    expect(find(resources, "kubernetes:core/v1:Secret", "gateway-certificate").inputs["stringData"]).toEqual(
+      secret({ "tls.crt": "-----BEGIN CERTIFICATE-----", "tls.key": "geheim-4" }),
+    );
+    expect(find(resources, "kubernetes:core/v1:Secret", "authorizer-store").inputs["stringData"]).toEqual(
+      secret({ password: "geheim-5" }),
+    );
     const plain = JSON.stringify(resources, (key, value: unknown) => (key === "secret" ? "…" : value));
     expect(plain).not.toContain("geheim");
     expect(plain).not.toContain(Buffer.from("bob:geheim-3").toString("base64"));
     expect([...warnings, ...infos].join("\n")).not.toContain("geheim");
   });
 
-  it("refuses a secret in plain text, without telling it", async () => {
-    const failure = await run("prod", { databaseUrls: { "serverless-function": "geheim" } }, { secretKeys: [] }).catch(
-      (error: unknown) => error as Error,
-    );
-    expect((failure as Error).message).toContain("databaseUrls: (not shown): is a secret and stands in plain text");
+  it.each([
+    ["databaseUrls", { databaseUrls: { "serverless-function": "geheim" } }],
+    ["gatewayTls", { gatewayTls: { certificate: "-----BEGIN CERTIFICATE-----", key: "geheim" } }],
+    ["budgetStore", { budgetStore: { password: "geheim" }, ...budgetsInStore() }],
+  ])("refuses a secret in plain text, without telling it: %s", async (key, overrides) => {
+    const failure = await run("prod", overrides, { secretKeys: [] }).catch((error: unknown) => error as Error);
+    expect((failure as Error).message).toContain(`${key}: (not shown): is a secret and stands in plain text`);
     expect((failure as Error).message).not.toContain("geheim");
   });
 
@@ -269,9 +377,8 @@ describe("the cluster's kubeconfig", () => {
   it("is read from its file, and the cluster known by its identifier", async () => {
     const kubeconfig = path.join(folder, "kubeconfig");
     writeFileSync(kubeconfig, "content");
-    const { inputs } = await provider(existing({ kubeconfig, identifier: "mine", context: "admin" }), {
-      preview: false,
-    });
+    const cluster = existing({ kubeconfig, identifier: "mine", context: "admin" });
+    const { inputs } = await provider({ ...cluster, ...OWN_ISSUER }, { preview: false });
     expect(inputs).toEqual({
       kubeconfig: secret("content"),
       context: "admin",
@@ -302,7 +409,7 @@ describe("the cluster's kubeconfig", () => {
       contexts: [{ name: "unreachable", context: { cluster: "unreachable", user: "unreachable" } }],
       users: [{ name: "unreachable", user: {} }],
     });
-    expect(warnings.at(-1)).toContain("Previewed without a cluster");
+    expect(warnings).toContainEqual(expect.stringContaining("Previewed without a cluster"));
   });
 
   it("of K3s hosts is what the first server has, with the address by which the servers are reached", async () => {
@@ -329,5 +436,49 @@ describe("the cluster's kubeconfig", () => {
     await expect(run("dev", {}, { lastOutputs })).rejects.toThrow("skips a minor version; go by each version between");
     const { result } = await run("dev", {}, { lastOutputs: { k3sVersion: "v1.29.9+k3s1" } });
     expect(result.k3sVersion).toBe("v1.30.4+k3s1");
+  });
+});
+
+describe("the issuer's keys", () => {
+  let folder = "";
+  let keysFile = "";
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "keys-"));
+    keysFile = path.join(folder, "jwks.json");
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const issuer = () => ({ authorization: { jwt: { issuer: "https://id.example.com/", audience: "shop", keysFile } } });
+  const up = () =>
+    run("local", { kubeconfig: "content", cluster: { kind: "existing", agents: 10 }, ...issuer() }, { preview: false });
+
+  it("are read from their file, and come to the authorizer", async () => {
+    const key = { kty: "OKP", crv: "Ed25519", x: "cHVibGlj", kid: "first" };
+    writeFileSync(keysFile, JSON.stringify({ keys: [key] }));
+    const { resources } = await up();
+    const program = resources.find(({ name }) => /^authorizer-program-/.test(name));
+    const { data } = program?.inputs as { data: Record<string, string> };
+    expect(JSON.parse(data["settings.json"] ?? "")).toMatchObject({ tokens: { keys: [key] } });
+  });
+
+  it("that are not there stop an up, and leave a preview without them, which says so", async () => {
+    const missing = `authorization.jwt.keysFile: ${keysFile}: is not there`;
+    await expect(up()).rejects.toThrow(missing);
+    await run("local", issuer());
+    expect(warnings).toContainEqual(expect.stringMatching(/Previewed without keys$/));
+    expect(warnings.join("\n")).toContain(missing);
+  });
+
+  it.each([
+    ["no set of keys", "[]"],
+    ["none", '{"keys": []}'],
+    ["cut off", '{"keys": [{"kty": "OK'],
+    ["a private one", '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "eA", "d": "geheim"}]}'],
+    ["a shared secret", '{"keys": [{"kty": "oct", "k": "geheim"}]}'],
+  ])("are refused where the file has %s, without telling it", async (_, text) => {
+    writeFileSync(keysFile, text);
+    const failure = await up().catch((error: unknown) => error as Error);
+    expect((failure as Error).message).toContain(`${keysFile}: must be a JSON Web Key Set of public keys`);
+    expect((failure as Error).message).not.toContain("geheim");
   });
 });

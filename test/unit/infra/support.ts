@@ -30,7 +30,7 @@ export function k3s(servers: number, agents: number, overrides: Raw = {}): Raw {
   };
 }
 
-/** The production stack of the reference: 3 servers, 10 agents of 16 CPU and 64Gi. */
+/** The production stack of the reference: 3 servers, 10 agents of 32 CPU and 128Gi. */
 export function prodConfig(overrides: Raw = {}): StackConfig {
   return parseConfig({ cluster: k3s(3, 10), ...overrides });
 }

@@ -12,7 +12,7 @@ const SMALL = parseConfig(
   rawConfig({
     cluster: existing({
       agents: 1,
-      agentShape: { cpu: "2", memory: "6Gi", reserved: { memory: "1Gi" } },
+      agentShape: { cpu: "8", memory: "8Gi", reserved: { memory: "1Gi" } },
       network: { podCidr: "10.50.0.0/16", serviceCidr: "10.60.4.0/24" },
     }),
     runtime: { createRuntimeClass: false },
@@ -53,7 +53,7 @@ node-name: server-1
 node-ip: 192.0.2.11
 protect-kernel-defaults: true
 kubelet-arg:
-  - max-pods=870
+  - max-pods=890
   - kube-api-qps=90
   - kube-api-burst=180
   - registry-qps=5
@@ -189,7 +189,7 @@ node-label:
   - wasm-functions.dev/runtime=wasmedge
 protect-kernel-defaults: true
 kubelet-arg:
-  - max-pods=870
+  - max-pods=890
   - kube-api-qps=90
   - kube-api-burst=180
   - registry-qps=5

@@ -250,6 +250,21 @@ describe("WasmFunction", () => {
     expect(rescaled.name).toBe(before.name);
   });
 
+  it("has a name for its pods' own addresses where the gateway goes by DNS", async () => {
+    const { resources } = await create({}, { headless: true });
+    expect(find(resources, "kubernetes:core/v1:Service", "checkout-pods").inputs).toEqual({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { ...metadata("checkout-pods"), annotations: { "pulumi.com/skipAwait": "true" } },
+      spec: {
+        type: "ClusterIP",
+        clusterIP: "None",
+        selector: SELECTOR,
+        ports: [{ name: "http", protocol: "TCP", port: 8080, targetPort: "http" }],
+      },
+    });
+  });
+
   it("publishes its http port alone, and waits for the Deployment instead of the Service", async () => {
     const { resources } = await create();
     expect(find(resources, "kubernetes:core/v1:Service", "checkout").inputs).toEqual({

@@ -51,6 +51,7 @@ describe("WasmRuntime", () => {
     const { resources, result } = await create({ createRuntimeClass: false });
     expect(names(resources)).toEqual([
       "kubernetes:scheduling.k8s.io/v1:PriorityClass wasm-runtime-function-priority",
+      "kubernetes:scheduling.k8s.io/v1:PriorityClass wasm-runtime-platform-priority",
       "wasm-functions:runtime:WasmRuntime wasm-runtime",
     ]);
     expect(await valueOf(result.runtimeClassName)).toBe("wasmedge");
@@ -76,5 +77,20 @@ describe("WasmRuntime", () => {
       dependencies: [],
     });
     expect(await valueOf(result.priorityClassName)).toBe("wasm-function");
+  });
+
+  it("puts what functions are reached through above them, and below the cluster's own", async () => {
+    const { resources, result } = await create();
+    const type = "kubernetes:scheduling.k8s.io/v1:PriorityClass";
+    const { inputs, options } = find(resources, type, "wasm-runtime-platform-priority");
+    const functions = find(resources, type, "wasm-runtime-function-priority");
+    expect(inputs).toEqual({
+      ...functions.inputs,
+      metadata: { name: "wasm-platform", labels: LABELS },
+      value: 200_000,
+      description: "What functions are reached through",
+    });
+    expect(options).toEqual(functions.options);
+    expect(await valueOf(result.platformPriorityClassName)).toBe("wasm-platform");
   });
 });

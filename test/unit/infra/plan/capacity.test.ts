@@ -4,6 +4,13 @@ import { caught, existing, k3s, planOf, problemsOf, prodConfig, rawConfig, withF
 
 const MI = 2 ** 20;
 
+/**
+ * What 100,000 requests/s take at most: 79 gateways (55 cores at 700m) and 75 authorizers (26 cores at 350m), one more of
+ * each, and a tenth of that while they roll. A gateway has its helper's 10m and 48Mi with it.
+ */
+const GATEWAYS = 80 + 8;
+const AUTHORIZERS = 76 + 8;
+
 describe("the reference production stack", () => {
   const plan = planStack(prodConfig());
 
@@ -13,29 +20,31 @@ describe("the reference production stack", () => {
       replicas: 5000,
       surge: 1250,
       terminating: 1418,
-      system: 90,
-      total: 7758,
+      system: 90 + GATEWAYS + AUTHORIZERS,
+      total: 7668 + 90 + 172,
     });
     expect(plan.capacity.requested).toEqual({
-      cpu: 7668 * 10 + 90 * 50,
-      memory: 7668 * 40 * MI + 90 * 64 * MI,
+      cpu: 7668 * 10 + 90 * 50 + GATEWAYS * 1010 + AUTHORIZERS * 500,
+      memory: (7668 * 40 + 90 * 64 + GATEWAYS * 176 + AUTHORIZERS * 192) * MI,
     });
     expect(plan.capacity.offered).toEqual({
       agents: 9,
-      pods: 7830,
-      cpu: 9 * (15_500 - 9),
-      memory: 9 * (62 * 1024 * MI - 40 * MI + 1),
+      pods: 8010,
+      // An agent may have a bit less left than a gateway's CPU, and than an authorizer's memory.
+      cpu: 9 * (31_500 - 1009),
+      memory: 9 * (126 * 1024 * MI - 192 * MI + 1),
     });
     expect(plan.capacity.peakRequestsPerPod).toEqual({ "serverless-function": 20 });
   });
 
-  it("gives each agent 870 pods and a network of 1,021 addresses", () => {
+  it("gives each agent 890 pods and a network of 1,021 addresses", () => {
     expect(plan.topology).toMatchObject({
       agents: 10,
       agentLabels: { "wasm-functions.dev/runtime": "wasmedge" },
-      agentCapacity: { cpu: 16_000, memory: 64 * 1024 * MI },
-      agentAllocatable: { cpu: 15_500, memory: 62 * 1024 * MI },
-      maxPodsPerAgent: 870,
+      agentCapacity: { cpu: 32_000, memory: 128 * 1024 * MI },
+      agentAllocatable: { cpu: 31_500, memory: 126 * 1024 * MI },
+      // 7,840 pods over 9 agents are 872, and 10 of the system.
+      maxPodsPerAgent: 890,
       nodeCidrMaskSize: 22,
     });
   });
@@ -44,11 +53,11 @@ describe("the reference production stack", () => {
     expect(plan.topology.agentSysctls).toEqual({
       "fs.inotify.max_user_instances": 8192,
       "fs.inotify.max_user_watches": 524_288,
-      // 870 pods and 13 nodes are under the first threshold.
+      // 890 pods and 13 nodes are under the first threshold.
       "net.ipv4.neigh.default.gc_thresh1": 1024,
       "net.ipv4.neigh.default.gc_thresh2": 2048,
       "net.ipv4.neigh.default.gc_thresh3": 4096,
-      // 870 pods of 1,024 processes, and 32,768.
+      // 890 pods of 1,024 processes, and 32,768.
       "kernel.pid_max": 1_048_576,
       // 100,000 requests/s over 9 agents, each tracked for 120 s, are 1.33 million.
       "net.netfilter.nf_conntrack_max": 2_097_152,
@@ -81,9 +90,9 @@ describe("5,000 replicas on one agent", () => {
     expect(error.message).toBe(
       [
         "The plan cannot hold (3 problems):",
-        "  - functions.serverless-function.scaling.max: 5,000 replicas need 6,418 pods (surge 1,250, leaving 158, system 10): 1 agent offers 1,023 (an agent's network bridge has 1,023 ports); lower max, or add agents (9 hold it)",
-        "  - functions.serverless-function.scaling.max: 5,000 replicas need 64.6 CPU: 1 agent offers 15.5 CPU; lower max, or add agents (9 hold it)",
-        "  - functions.serverless-function.scaling.max: 5,000 replicas need 250.9Gi of memory: 1 agent offers 62Gi; lower max, or add agents (9 hold it)",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas and the way in need 6,590 pods (surge 1,250, leaving 158, system 182): 1 agent offers 1,023 (an agent's network bridge has 1,023 ports); lower max, or add agents (9 hold it)",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas and the way in need 195.5 CPU: 1 agent offers 31.5 CPU; lower max, or add agents (9 hold it)",
+        "  - functions.serverless-function.scaling.max: 5,000 replicas and the way in need 281.8Gi of memory: 1 agent offers 126Gi; lower max, or add agents (9 hold it)",
       ].join("\n"),
     );
   });
@@ -93,7 +102,7 @@ describe("5,000 replicas on one agent", () => {
     expect(problemsOf(() => planOf(rawConfig({ cluster }))).slice(0, 3)).toEqual([
       "cluster.maxPodsPerAgent: 5,000: an agent's network bridge has 1,023 ports, whatever its addresses; lower it to 1023, and add agents",
       "cluster.network.nodeCidrMaskSize: 24: a /24 has 253 addresses, an agent is to hold 5,000 pods; set 21, or leave it out",
-      "cluster.maxPodsPerAgent: 5,000: 1 agent offers 1,023 pods, needed are 6,418 pods (surge 1,250, leaving 158, system 10); lower max, or add agents (9 hold it)",
+      "cluster.maxPodsPerAgent: 5,000: 1 agent offers 1,023 pods, needed are 6,590 pods (surge 1,250, leaving 158, system 182); lower max, or add agents (9 hold it)",
     ]);
   });
 
@@ -105,9 +114,9 @@ describe("5,000 replicas on one agent", () => {
 
 describe("a plan fails where", () => {
   it("Kubernetes' default of 110 pods is kept for 5,000 replicas", () => {
-    // So many agents start 150 pods/s, so that all 5,000 leave at once: 11,250 pods, 100 beside each agent's system pods.
+    // So many agents start 150 pods/s, so that all 5,000 leave at once: 11,422 pods, 100 beside each agent's system pods.
     expect(problemsOf(() => planOf(rawConfig({ cluster: existing({ maxPodsPerAgent: 110 }) })))).toEqual([
-      "cluster.maxPodsPerAgent: 110: 9 agents with one lost offer 990 pods, needed are 7,758 pods (surge 1,250, leaving 1,418, system 90); raise it to 870, leave it out, or lower max, or add agents (114 hold it)",
+      "cluster.maxPodsPerAgent: 110: 9 agents with one lost offer 990 pods, needed are 7,930 pods (surge 1,250, leaving 1,418, system 262); raise it to 890, leave it out, or lower max, or add agents (116 hold it)",
     ]);
   });
 
@@ -121,8 +130,24 @@ describe("a plan fails where", () => {
       workload: { peakRequestsPerSecond: 1000 },
       requestTimeout: "0s",
     };
-    expect(problemsOf(() => planOf(withFunction(fn, { cluster })))).toEqual([
-      "functions.checkout.scaling.max: 40 replicas need 8 CPU: 1 agent with one lost offers 5.8 CPU; lower max, or add agents (3 hold it)",
+    // 40 replicas take 8 CPU, 3 gateways and 3 authorizers of 100m each with the helpers' 10m another 0.63.
+    const replicas = { max: 2, requests: { cpu: "100m" }, cpuTarget: "100%" };
+    const wayIn = {
+      gateway: { replicas, cpuPerRequest: "100us" },
+      authorization: { replicas, cpuPerDecision: "100us" },
+    };
+    expect(problemsOf(() => planOf(withFunction(fn, { cluster, ...wayIn })))).toEqual([
+      "functions.checkout.scaling.max: 40 replicas and the way in need 8.6 CPU: 1 agent with one lost offers 6 CPU; lower max, or add agents (3 hold it)",
+    ]);
+  });
+
+  it("gateways do not fit beside one another, though all agents' CPU together would do", () => {
+    // 10 gateways of 1,010m, 3 authorizers of 500m and 45 pods of 10m, on 9 agents of 1.5 CPU that hold one gateway each.
+    const cluster = existing({ agentShape: { cpu: "2" }, systemPodsPerAgent: 0 });
+    const fn = { scaling: { max: 20, initial: 10 }, workload: { peakRequestsPerSecond: 9000 } };
+    const authorization = { cpuPerDecision: "10us" };
+    expect(problemsOf(() => planOf(withFunction(fn, { cluster, authorization })))).toEqual([
+      "functions.checkout.scaling.max: 20 replicas and the way in need 12.1 CPU: 9 agents with one lost offer 4.4 CPU; lower max, or add agents (26 hold it)",
     ]);
   });
 
@@ -133,15 +158,16 @@ describe("a plan fails where", () => {
     ];
     const problems = problemsOf(() => planOf(rawConfig({ functions, cluster: existing({ agents: 2 }) })));
     expect(problems).toHaveLength(3);
+    // Of functions and system 64.6 CPU; of the way in, for 20,000 requests/s, 19 gateways' 19.2 and 18 authorizers' 9.
     expect(problems[1]).toBe(
-      "functions.checkout.scaling.max: 4,000 replicas and 1 other function need 64.6 CPU: 1 agent with one lost offers 15.5 CPU; lower max, or add agents (9 hold it)",
+      "functions.checkout.scaling.max: 4,000 replicas, 1 other function and the way in need 92.8 CPU: 1 agent with one lost offers 31.5 CPU; lower max, or add agents (9 hold it)",
     );
   });
 
   it("no number of agents would do", () => {
     const fn = { resources: { requests: { memory: "128Gi" }, limits: { memory: "128Gi" } } };
     expect(problemsOf(() => planOf(withFunction(fn)))).toEqual([
-      "functions.checkout.scaling.max: 5,000 replicas need 958.6Ti of memory: 9 agents with one lost offer 0B; lower max, or use larger agents",
+      "functions.checkout.scaling.max: 5,000 replicas and the way in need 958.6Ti of memory: 9 agents with one lost offer 0B; lower max, or use larger agents",
     ]);
   });
 
@@ -154,7 +180,7 @@ describe("a plan fails where", () => {
   it("a node's share is longer than Kubernetes takes", () => {
     const network = { podCidr: "10.0.0.0/9", serviceCidr: "10.128.0.0/16", nodeCidrMaskSize: 26 };
     const fn = { scaling: { max: 200 }, workload: { peakRequestsPerSecond: 1000 } };
-    const cluster = existing({ network, maxPodsPerAgent: 60 });
+    const cluster = existing({ network, maxPodsPerAgent: 61 });
     expect(problemsOf(() => planOf(withFunction(fn, { cluster })))).toEqual([
       "cluster.network.nodeCidrMaskSize: 26: Kubernetes takes at most 16 bits below podCidr 10.0.0.0/9; set 25 or less, or narrow podCidr",
     ]);

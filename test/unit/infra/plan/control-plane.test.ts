@@ -29,7 +29,7 @@ describe("control-plane tuning", () => {
       },
       scheduler: { kubeApiQps: 1000, kubeApiBurst: 2000 },
       kubelet: {
-        maxPods: 870,
+        maxPods: 890,
         kubeApiQps: 90,
         kubeApiBurst: 180,
         registryPullQps: 5,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { planOf, rawConfig, withFunction } from "../support";
 
 const MI = 2 ** 20;
-const HOST_MEMORY = 62 * 1024 * MI;
+const HOST_MEMORY = 126 * 1024 * MI;
 
 describe("the cost comparison", () => {
   const { platform, baselines, assumptions } = planOf(
@@ -15,7 +15,7 @@ describe("the cost comparison", () => {
       name: "functions",
       replicas: 2858,
       requested: { cpu: 28_580, memory: 2858 * 40 * MI },
-      hosts: 28_580 / 15_500,
+      hosts: 28_580 / 31_500,
       boundBy: "cpu",
       replicaHoursPerDay: 2858 * 24,
     });
@@ -26,7 +26,7 @@ describe("the cost comparison", () => {
       name: "reference containers",
       replicas: 200,
       requested: { cpu: 100_000, memory: 51_200_000_000 },
-      hosts: 100_000 / 15_500,
+      hosts: 100_000 / 31_500,
       boundBy: "cpu",
       savedCpu: 0.7142,
       savedHosts: 0.7142,

@@ -75,18 +75,46 @@ function holding(check: (plan: Plan, stack: Stack) => void) {
 
 describe("any plan that holds", () => {
   it("has room for its pods on the agents that are left when one is lost", () => {
-    holding(({ capacity: { pods, offered }, topology }, stack) => {
+    holding(({ capacity: { pods, offered }, requestPath, topology }, stack) => {
       expect(offered.agents).toBe(Math.max(1, stack.agents - 1));
-      const room = { cpu: topology.agentAllocatable.cpu, memory: topology.agentAllocatable.memory };
-      // Packed one by one, as a scheduler does: first what every agent has, then what fits beside it.
-      const perAgent = Math.min(
-        topology.maxPodsPerAgent - stack.system,
-        Math.floor((room.cpu - stack.system * 50) / stack.cpu),
-        Math.floor((room.memory - stack.system * 64 * 2 ** 20) / ((stack.memoryMi + 8) * 2 ** 20)),
-      );
-      expect(perAgent * offered.agents).toBeGreaterThanOrEqual(pods.total - pods.system);
+      // Packed one by one, as a scheduler does: first what every agent has, then by priority, the largest first.
+      const agents = Array.from({ length: offered.agents }, () => ({
+        pods: topology.maxPodsPerAgent - stack.system,
+        cpu: topology.agentAllocatable.cpu - stack.system * 50,
+        memoryMi: topology.agentAllocatable.memory / 2 ** 20 - stack.system * 64,
+      }));
+      const rolling = (max: number) => max + Math.ceil(max / 10);
+      const [gateways, authorizers] = [rolling(requestPath.gateway.max), rolling(requestPath.authorizer.max)];
+      expect(pods.system).toBe(offered.agents * stack.system + gateways + authorizers);
+      expect(placed(agents, gateways, { cpu: 1010, memoryMi: 176 })).toBe(gateways);
+      expect(placed(agents, authorizers, { cpu: 500, memoryMi: 192 })).toBe(authorizers);
+      const functions = pods.total - pods.system;
+      expect(placed(agents, functions, { cpu: stack.cpu, memoryMi: stack.memoryMi + 8 })).toBe(functions);
     });
   });
+
+  interface Room {
+    pods: number;
+    cpu: number;
+    memoryMi: number;
+  }
+
+  /** How many of so many pods find room, spread over the agents in turn. */
+  function placed(agents: readonly Room[], count: number, size: Omit<Room, "pods">): number {
+    let left = count;
+    let before;
+    do {
+      before = left;
+      for (const room of agents) {
+        if (left === 0 || room.pods < 1 || room.cpu < size.cpu || room.memoryMi < size.memoryMi) continue;
+        room.pods -= 1;
+        room.cpu -= size.cpu;
+        room.memoryMi -= size.memoryMi;
+        left--;
+      }
+    } while (left < before);
+    return count - left;
+  }
 
   it("keeps max-pods within the bridge's ports and the node's addresses", () => {
     holding(({ topology }) => {

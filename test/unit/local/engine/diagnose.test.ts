@@ -9,19 +9,52 @@ interface State {
   readonly terminated?: object;
 }
 
-function pod(
-  name: string,
-  created: string,
-  container: { ready: boolean; restartCount: number; state?: State; lastState?: State },
-) {
-  return { metadata: { name, creationTimestamp: created }, status: { containerStatuses: [container] } };
+interface Container {
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly state?: State;
+  readonly lastState?: State;
 }
 
-/** What a cluster with these pods says; logs by pod, those of the run before with `--previous`. */
-function cluster(pods: readonly object[], logs: Readonly<Record<string, string>> = {}) {
+function pod(name: string, created: string, container: Container) {
+  const status = { containerStatuses: [{ name: "function", ...container }] };
+  return { metadata: { name, creationTimestamp: created }, status };
+}
+
+/** A pod of Traefik, with the helper that starts before it and runs on beside it. */
+function gatewayPod(traefik: Container, endpoints: Container) {
+  return {
+    metadata: { name: "gateway-1", creationTimestamp: "2026-01-01T00:00:00Z" },
+    status: {
+      initContainerStatuses: [{ name: "endpoints", ...endpoints }],
+      containerStatuses: [{ name: "traefik", ...traefik }],
+    },
+  };
+}
+
+const SELECTORS = {
+  function: "-n shop -l app.kubernetes.io/name=checkout,app.kubernetes.io/component=function",
+  gateway: "-n gateway -l app.kubernetes.io/name=traefik,app.kubernetes.io/component=gateway",
+  authorizer: "-n gateway -l app.kubernetes.io/name=authorizer,app.kubernetes.io/component=authorizer",
+};
+
+/**
+ * What a cluster with these pods of a part says, and none of the others; logs by pod and container (a function's by its
+ * pod alone), those of the run before with `--previous`.
+ */
+function cluster(
+  pods: readonly object[],
+  logs: Readonly<Record<string, string>> = {},
+  part: keyof typeof SELECTORS = "function",
+) {
   return (args: readonly string[]) => {
-    if (args[0] === "get") return Promise.resolve(JSON.stringify({ items: pods }));
-    const name = `${args[3]}${args.includes("--previous") ? " previous" : ""}`;
+    if (args[0] === "get") {
+      const asked = args.slice(2, -2).join(" ");
+      return Promise.resolve(JSON.stringify({ items: asked === SELECTORS[part] ? pods : [] }));
+    }
+    const [, , , podName, , container] = args;
+    const of = container === "function" ? podName : `${podName} ${container}`;
+    const name = `${of}${args.includes("--previous") ? " previous" : ""}`;
     const log = logs[name];
     return log === undefined ? Promise.reject(new Error(`no log of ${name}`)) : Promise.resolve(log);
   };
@@ -81,6 +114,53 @@ describe("a function that is not ready", () => {
     };
     expect(await describeUnready(cluster([unscheduled]), CONFIG)).toEqual([
       `pod shop/new: no node takes it: ${message}`,
+    ]);
+  });
+});
+
+describe("a gateway that is not ready", () => {
+  const READY = { ready: true, restartCount: 0 };
+
+  it("is described by its pod in its own namespace, and the last words of the run that ended", async () => {
+    const logs = { "gateway-1 traefik previous": "no such option\n", "gateway-1 endpoints": "all is well\n" };
+    const kubectl = cluster([gatewayPod(CRASHING, READY)], logs, "gateway");
+    expect(await describeUnready(kubectl, CONFIG)).toEqual([
+      "pod gateway/gateway-1: CrashLoopBackOff, ended with code 3 (Error)",
+      "  its log: no such option",
+    ]);
+  });
+
+  it("is described by the helper that it waits for", async () => {
+    const waiting = { ready: false, restartCount: 0, state: { waiting: { reason: "PodInitializing" } } };
+    const kubectl = cluster(
+      [gatewayPod(waiting, CRASHING)],
+      { "gateway-1 endpoints previous": "403 Forbidden\n" },
+      "gateway",
+    );
+    expect(await describeUnready(kubectl, CONFIG)).toEqual([
+      "pod gateway/gateway-1: CrashLoopBackOff, ended with code 3 (Error)",
+      "  its log: 403 Forbidden",
+    ]);
+  });
+
+  it("is described by the helper that broke while it served", async () => {
+    const kubectl = cluster([gatewayPod(READY, CRASHING)], {}, "gateway");
+    expect(await describeUnready(kubectl, CONFIG)).toEqual([
+      "pod gateway/gateway-1: CrashLoopBackOff, ended with code 3 (Error)",
+    ]);
+  });
+
+  it("is nothing to tell where gateway and helper are ready", async () => {
+    expect(await describeUnready(cluster([gatewayPod(READY, READY)], {}, "gateway"), CONFIG)).toEqual([]);
+  });
+});
+
+describe("an authorizer that is not ready", () => {
+  it("is described as a function is", async () => {
+    const state = { waiting: { reason: "CreateContainerConfigError", message: 'secret "authorizer-store" not found' } };
+    const broken = pod("authorizer-1", "2026-01-01T00:00:00Z", { ready: false, restartCount: 0, state });
+    expect(await describeUnready(cluster([broken], {}, "authorizer"), CONFIG)).toEqual([
+      'pod gateway/authorizer-1: CreateContainerConfigError, secret "authorizer-store" not found',
     ]);
   });
 });

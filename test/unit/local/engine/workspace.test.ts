@@ -98,7 +98,7 @@ describe("a disposable stack", () => {
     );
   });
 
-  it("has the project's settings but for `main`, and the kubeconfig that was moved with its home", async () => {
+  it("has the project's settings but for `main`, and the kubeconfig and keys that were moved with its home", async () => {
     paths = { ...paths, kubeconfig: "/elsewhere/kubeconfig" };
     await open("local");
     const { main, ...project } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as Record<string, unknown>;
@@ -111,6 +111,12 @@ describe("a disposable stack", () => {
         "wasm-functions:cluster": {
           ...(tracked["wasm-functions:cluster"] as object),
           kubeconfig: "/elsewhere/kubeconfig",
+        },
+        "wasm-functions:authorization": {
+          jwt: {
+            ...(tracked["wasm-functions:authorization"] as { jwt: object }).jwt,
+            keysFile: join(paths.state, "tokens", "jwks.json"),
+          },
         },
       },
     });

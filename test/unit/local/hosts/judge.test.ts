@@ -37,10 +37,10 @@ describe("a host", () => {
       "warning disk: 5Gi free for /var/lib/rancher: less than 10Gi fills up with images and snapshots",
     ],
     [{ "free./usr/local/bin": "1048576" }, "problem disk: 1Mi free for /usr/local/bin: at least 512Mi are needed"],
-    [{ cpus: "8" }, "problem size: 8 CPUs: less than the 16 of cluster.agentShape, which the plan counts on"],
+    [{ cpus: "16" }, "problem size: 16 CPUs: less than the 32 of cluster.agentShape, which the plan counts on"],
     [
-      { memory: String(60 * 1024 ** 3) },
-      "problem size: 60Gi of memory: less than the 64Gi of cluster.agentShape, which the plan counts on",
+      { memory: String(120 * 1024 ** 3) },
+      "problem size: 120Gi of memory: less than the 128Gi of cluster.agentShape, which the plan counts on",
     ],
     [
       { swap: String(1024 ** 3) },

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseImage } from "../../../../infra/addresses";
-import { TOOL_VERSIONS } from "../../../../infra/versions";
+import { DEFAULT_IMAGES, TOOL_VERSIONS } from "../../../../infra/versions";
 import { IMAGES, readFiles, type AssembledImage } from "../../../../local/images/table";
 import { createWorkshop, type Workshop } from "../../../support/tool-workshop";
 
@@ -29,6 +29,8 @@ describe("the table of assembled images", () => {
         `registry.k8s.io/metrics-server/metrics-server:v${TOOL_VERSIONS["metrics-server"]}`,
         ["/metrics-server"],
       ],
+      ["traefik", `docker.io/library/traefik:v${TOOL_VERSIONS.traefik}`, ["/usr/local/bin/traefik"]],
+      ["node", DEFAULT_IMAGES.node, ["/usr/local/bin/node"]],
     ]);
   });
 });

@@ -22,7 +22,7 @@ const CONFIG = parseConfig(
   rawConfig({
     cluster: existing({
       agents: 1,
-      agentShape: { cpu: "2", memory: "6Gi", reserved: { cpu: "300m", memory: "1Gi" } },
+      agentShape: { cpu: "8", memory: "8Gi", reserved: { cpu: "300m", memory: "1Gi" } },
       network: { podCidr: "10.50.0.0/16", serviceCidr: "10.60.0.0/16" },
     }),
     functions: [{ scaling: { min: 2, initial: 2, max: 40 }, workload: { peakRequestsPerSecond: 800 } }],

@@ -1,0 +1,39 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { labels } from "../labels";
+import { ALLOW_DNS, DENY_ALL } from "../network";
+import { podSecurityLabels } from "../security";
+
+export interface PlatformNamespaceArgs {
+  /** Goes into the `environment` label. */
+  readonly environment: string;
+  /** Protects the namespace from deletion. Default: false. */
+  readonly protect?: boolean;
+}
+
+/**
+ * A namespace of the platform's own: its pods are held to Pod Security `restricted`, and nothing comes in or goes out but
+ * names of DNS, until a component lets it.
+ */
+export class PlatformNamespace extends pulumi.ComponentResource {
+  readonly namespace: pulumi.Output<string>;
+
+  constructor(name: string, args: PlatformNamespaceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("wasm-functions:platform:PlatformNamespace", name, {}, opts);
+    const common = labels({ name, component: "platform", environment: args.environment });
+    const namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      { metadata: { name, labels: { ...common, ...podSecurityLabels("restricted") } } },
+      { parent: this, protect: args.protect ?? false },
+    );
+    this.namespace = namespace.metadata.name;
+    for (const [policy, spec] of Object.entries({ "default-deny": DENY_ALL, "allow-dns": ALLOW_DNS })) {
+      new k8s.networking.v1.NetworkPolicy(
+        `${name}-${policy}`,
+        { metadata: { name: policy, namespace: this.namespace, labels: common }, spec },
+        { parent: this },
+      );
+    }
+    this.registerOutputs({ namespace: this.namespace });
+  }
+}

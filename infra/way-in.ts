@@ -1,0 +1,100 @@
+import type * as k8s from "@pulumi/kubernetes";
+import { Authorizer } from "../components/authorization/authorizer";
+import { ApiGateway } from "../components/gateway/api-gateway";
+import { ADDRESS_POOL_ANNOTATION, MetalLb } from "../components/gateway/metallb";
+import type { WasmFunction } from "../components/functions/wasm-function";
+import { selectorLabels } from "../components/labels";
+import { PlatformNamespace } from "../components/platform/platform-namespace";
+import type { WasmRuntime } from "../components/runtime/wasm-runtime";
+import type { Tenant } from "../components/tenancy/tenant";
+import { apiServerPeers } from "./api-server";
+import type { StackConfig } from "./config";
+import { byName, of } from "./outputs";
+import type { Plan } from "./plan";
+import type { StackSecrets } from "./read-config";
+import type { TokenKeys } from "./token-keys";
+import { DEFAULT_IMAGES } from "./versions";
+
+export interface WayInArgs {
+  readonly config: StackConfig;
+  readonly plan: Plan;
+  readonly secrets: StackSecrets;
+  readonly keys: TokenKeys["keys"];
+  /** MetalLB's manifest, where it gives the gateway's address. */
+  readonly metallb: string | undefined;
+  readonly runtime: WasmRuntime;
+  /** By name. */
+  readonly tenants: Readonly<Record<string, Tenant>>;
+  /** By name: a route leads to one when its pods are ready. */
+  readonly deployed: Readonly<Record<string, WasmFunction>>;
+  readonly provider: k8s.Provider;
+}
+
+/** What stands between clients and functions: a namespace of its own, the authorizer, who gives an address, the gateway. */
+export function wayIn({
+  config,
+  plan,
+  secrets,
+  keys,
+  metallb,
+  runtime,
+  tenants,
+  deployed,
+  provider,
+}: WayInArgs): ApiGateway {
+  const { gateway, routes, functions, authorization } = config;
+  const { requestPath } = plan;
+  const { environment } = config.platform;
+  const platform = new PlatformNamespace(gateway.namespace, { environment }, { provider });
+  const common = {
+    ...{ environment, gateway, routes, functions },
+    namespace: platform.namespace,
+    priorityClassName: runtime.platformPriorityClassName,
+  };
+  const nodeImage = authorization.image?.text ?? DEFAULT_IMAGES.node;
+  const authorizer = new Authorizer(
+    "authorizer",
+    {
+      ...common,
+      authorization,
+      keys,
+      remembered: requestPath.remembered,
+      seesAddresses: requestPath.seesAddresses,
+      namespaceName: gateway.namespace,
+      gatewayLabels: selectorLabels({ name: gateway.kind, component: "gateway" }),
+      image: nodeImage,
+      maxReplicas: requestPath.authorizer.max,
+      storePassword: secrets.budgetStore["password"],
+    },
+    { provider, dependsOn: [platform] },
+  );
+  const { entry } = gateway;
+  const pool =
+    entry.kind === "metallb" && metallb !== undefined
+      ? new MetalLb("metallb", { environment, addresses: entry.addresses, manifest: metallb }, { provider })
+      : undefined;
+  return new ApiGateway(
+    "gateway",
+    {
+      ...common,
+      tenantNamespaces: byName(config.tenants, ({ name }) => of(tenants, name).namespace),
+      authorizer: {
+        namespace: gateway.namespace,
+        labels: authorizer.podLabels,
+        url: authorizer.url,
+        addressUrl: authorizer.addressUrl,
+        port: authorizer.port,
+      },
+      images: { gateway: gateway.image?.text ?? DEFAULT_IMAGES[gateway.kind], node: nodeImage },
+      maxReplicas: requestPath.gateway.max,
+      helper: requestPath.helper,
+      apiServer: apiServerPeers(config),
+      serviceAnnotations: pool && { [ADDRESS_POOL_ANNOTATION]: pool.poolName },
+      certificate: secrets.gatewayTls,
+    },
+    {
+      provider,
+      dependsOn: [platform, authorizer, ...Object.values(tenants), ...Object.values(deployed), ...(pool ? [pool] : [])],
+    },
+  );
+}
