@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { FunctionConfig } from "../../infra/config";
 import { formatDuration } from "../../infra/units";
 
@@ -25,11 +24,6 @@ export function functionConfig(fn: FunctionConfig): string {
     drain: { path: fn.drain.path, port: fn.drain.port, propagation: formatDuration(fn.drain.propagation) },
     ...(fn.database && { database: { url_file: `${DATABASE_DIR}/${DATABASE_KEY}` } }),
   });
-}
-
-/** A name for this content and no other: ten hex digits of its SHA-256. */
-export function contentHash(content: string): string {
-  return createHash("sha256").update(content).digest("hex").slice(0, 10);
 }
 
 /** Texts are quoted as JSON, which YAML reads as they are (`"30s"`, `"0.0.0.0"`). */

@@ -2,9 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig } from "../../infra/config";
 import { labels, selectorLabels, versionLabel } from "../labels";
+import { contentHash } from "../workload";
 import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
 import { deploymentSpec, type LostNodeToleration } from "./deployment";
-import { CONFIG_FILE, contentHash, DATABASE_KEY, functionConfig } from "./function-config";
+import { CONFIG_FILE, DATABASE_KEY, functionConfig } from "./function-config";
 import { databasePolicy, headlessSpec, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
 
 export interface WasmFunctionArgs {
