@@ -13,6 +13,7 @@ import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { run, type CommandError } from "../../local/run";
+import { tokenKeysFile } from "../../local/tokens/keys";
 import { LocalStack } from "../support/local-stack";
 
 /**
@@ -26,7 +27,7 @@ const REPOSITORY = resolve(__dirname, "../..");
 const STAND_IN = join(REPOSITORY, "test/support/pulumi-language-nodejs/pulumi-language-nodejs");
 const RUNNER = realpathSync(join(REPOSITORY, "node_modules/@pulumi/pulumi/cmd/run/index.js"));
 /** All that `pulumi` reads of a checkout, beside the stack's own file. */
-const PROJECT_FILES = ["Pulumi.yaml", "package.json", "tsconfig.json", "infra", "components"];
+const PROJECT_FILES = ["Pulumi.yaml", "package.json", "tsconfig.json", "infra", "components", "programs", "policies"];
 
 const checkout = join(stack.root, "checkout");
 const bin = join(stack.root, "cli");
@@ -87,12 +88,18 @@ function programRuns(): number {
   return runs.length;
 }
 
-/** The stack's file as it is tracked, with the kubeconfig of this test's cluster. */
+/** The stack's file as it is tracked, with the kubeconfig and the issuer of this test's cluster. */
 function writeStackFile(salt: object): void {
   const name = "Pulumi.local.yaml";
   const settings = parse(readFileSync(join(REPOSITORY, name), "utf8")) as { config: Record<string, object> };
   const cluster = { ...settings.config["wasm-functions:cluster"], kubeconfig: stack.paths.kubeconfig };
-  const config = { ...settings.config, "wasm-functions:cluster": cluster };
+  const { jwt } = settings.config["wasm-functions:authorization"] as { jwt: object };
+  const authorization = { jwt: { ...jwt, keysFile: tokenKeysFile(stack.paths) } };
+  const config = {
+    ...settings.config,
+    "wasm-functions:cluster": cluster,
+    "wasm-functions:authorization": authorization,
+  };
   writeFileSync(join(checkout, name), stringify({ ...salt, config }));
 }
 
