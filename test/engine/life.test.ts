@@ -110,10 +110,7 @@ describe("a stack's life on the embedded control plane", () => {
 
   it("rolls no pod when only bounds change", async () => {
     const before = await revisions();
-    stack.configure(
-      "functions",
-      functionConfig({ rateLimit: { requestsPerSecond: 100, burst: 300 }, disruption: { maxUnavailable: "20%" } }),
-    );
+    stack.configure("functions", functionConfig({ maxConcurrentRequests: 900, disruption: { maxUnavailable: "20%" } }));
     const { stderr } = await stack.ok("up");
     expect(stderr).toMatch(/updated PodDisruptionBudget/);
     expect(stderr).toMatch(/stack: 1 updated/);
