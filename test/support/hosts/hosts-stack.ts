@@ -9,6 +9,20 @@ const REPOSITORY = resolve(__dirname, "../../..");
 
 const NAME = "hosts";
 
+/** Of an issuer whose other half nobody has: no test here shows a token. */
+const ISSUER = {
+  issuer: "nobody",
+  audience: "nobody",
+  keys: [
+    {
+      kty: "EC",
+      crv: "P-256",
+      x: "eHAo9TVHxkPTJRpTstyMhSf84VUMmr5s0oNW6fGE7lg",
+      y: "klofNRwtx03MyNCTR2Z0YU_cEi2-erHyTyamE-_2ZG4",
+    },
+  ],
+};
+
 export interface StateResource {
   readonly urn: string;
   readonly outputs?: object;
@@ -42,7 +56,11 @@ export class HostsStack {
       ...fn,
       scaling: { ...fn.scaling, min: pods, initial: pods },
     }));
-    const changed = { "wasm-functions:cluster": { kind: "k3s", ...cluster }, "wasm-functions:functions": functions };
+    const changed = {
+      "wasm-functions:cluster": { kind: "k3s", ...cluster },
+      "wasm-functions:functions": functions,
+      "wasm-functions:authorization": { ...config["wasm-functions:authorization"], jwt: ISSUER },
+    };
     const merged = { ...before?.config, ...config, ...changed };
     writeFileSync(file, stringify({ ...before, config: merged }));
   }
