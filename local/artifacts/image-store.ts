@@ -84,13 +84,16 @@ export class ImageStore implements ImageSource {
         );
       },
     });
+    const out = createWriteStream(draft);
     try {
-      await pipeline(bytes, watch, createWriteStream(draft));
+      await pipeline(bytes, watch, out);
       const actual = `sha256:${hash.digest("hex")}`;
       if (actual !== digest) throw new ImageError(`${from} gives ${actual} for ${digest}: refused`);
       if (length !== size) throw new ImageError(`${from} gives ${length} bytes of ${digest}, not ${size}: refused`);
       renameSync(draft, file);
     } catch (error) {
+      // What broke off at once may have the file made only now: removed before that, it would stay.
+      if (!out.closed) await new Promise<void>((closed) => out.once("close", closed));
       rmSync(draft, { force: true });
       throw error;
     }
