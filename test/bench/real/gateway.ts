@@ -114,7 +114,8 @@ function configure(stack: RealStack): void {
     scaling: { min: 4, initial: 4, max: 4, cpuTarget: "100%" },
     resources: { limits: { cpu: "1", memory: "64Mi" } },
     rateLimit: { requestsPerSecond: 1_000_000, burst: 1_000_000 },
-    workload: { peakRequestsPerSecond: 100 },
+    // What one gateway is to carry by the plan; it is asked for more.
+    workload: { peakRequestsPerSecond: 50 },
   });
   stack.configure("gateway", { replicas }, "real");
   stack.configure("authorization", { ...(stack.section("authorization") as object), replicas }, "real");
