@@ -36,7 +36,7 @@ export function probes(paths: { readonly ready: string; readonly live: string },
   } satisfies Partial<types.input.core.v1.Container>;
 }
 
-/** Evenly over nodes, each revision by itself. */
+/** Evenly over nodes, each revision by itself: else a rollout fills up the nodes that the old pods left empty. */
 export function spread(selector: Record<string, string>): types.input.core.v1.TopologySpreadConstraint[] {
   return [
     {
@@ -64,7 +64,7 @@ export function autoscaler(
         type: "Resource",
         resource: {
           name: "cpu",
-          target: { type: "Utilization", averageUtilization: Math.max(1, Math.round(cpuTarget * 100)) },
+          target: { type: "Utilization", averageUtilization: wholePercent(cpuTarget) },
         },
       },
     ],
@@ -73,6 +73,16 @@ export function autoscaler(
       scaleDown: { stabilizationWindowSeconds: 300, policies: [{ type: "Percent", value: 10, periodSeconds: 60 }] },
     },
   };
+}
+
+/** Kubernetes takes whole percents from 1. */
+export function wholePercent(ratio: number): number {
+  return Math.max(1, Math.round(ratio * 100));
+}
+
+/** A drain takes a tenth of them at once, and always those that are not ready: they serve nobody. */
+export function disruptionBudget(selector: Record<string, string>): types.input.policy.v1.PodDisruptionBudgetSpec {
+  return { maxUnavailable: "10%", unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } };
 }
 
 /** The same share of pods that the plan keeps room for; at least one. */

@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import type { ApiServerPeers } from "../components/gateway/network";
 import type { StackConfig } from "./config";
 
@@ -11,11 +10,8 @@ const K3S_PORT = 6443;
  */
 export function apiServerPeers({ cluster }: StackConfig): ApiServerPeers {
   if (cluster.kind === "k3s") {
-    const addresses = cluster.servers.map(({ address }) => address);
-    if (addresses.every((address) => isIPv4(address))) {
-      return { networks: addresses.map((address) => ({ cidr: `${address}/32` })), ports: [K3S_PORT] };
-    }
-    return { networks: [{ cidr: "0.0.0.0/0", except: [cluster.network.podCidr.text] }], ports: [K3S_PORT] };
+    const networks = cluster.servers.map(({ address }) => ({ cidr: `${address}/32` }));
+    return { networks, ports: [K3S_PORT] };
   }
   // Neither pods nor a cloud's metadata, which hands out credentials. Where `make up` starts it, the port is any.
   const networks = [{ cidr: "0.0.0.0/0", except: [cluster.network.podCidr.text, "169.254.0.0/16"] }];

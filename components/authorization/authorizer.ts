@@ -5,7 +5,16 @@ import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../bundle";
 import { labels, selectorLabels } from "../labels";
 import { RESTRICTED_POD } from "../security";
-import { autoscaler, CONTAINER, contentHash, probes, resources, ROLLING_UPDATE, spread } from "../workload";
+import {
+  autoscaler,
+  CONTAINER,
+  contentHash,
+  disruptionBudget,
+  probes,
+  resources,
+  ROLLING_UPDATE,
+  spread,
+} from "../workload";
 import { authorizerSettings, AUTHORIZER_PORTS, PROPAGATION_SECONDS, STORE_FOLDER, type SettingsArgs } from "./settings";
 
 const GRACE_MARGIN_SECONDS = 10;
@@ -117,10 +126,7 @@ export class Authorizer extends pulumi.ComponentResource {
     );
     new k8s.policy.v1.PodDisruptionBudget(
       `${name}-budget`,
-      {
-        metadata: metadata(name),
-        spec: { maxUnavailable: "10%", unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
-      },
+      { metadata: metadata(name), spec: disruptionBudget(selector) },
       inside,
     );
 

@@ -1,6 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
 import type { FunctionConfig } from "../../infra/config";
 import { formatPodCount } from "../../infra/units";
+import { wholePercent } from "../workload";
 
 type ScalePolicy = FunctionConfig["scaling"]["up"];
 
@@ -47,9 +48,4 @@ export function disruptionBudgetSpec(
     unhealthyPodEvictionPolicy: "AlwaysAllow",
     selector: { matchLabels: selector },
   };
-}
-
-/** Kubernetes takes whole percents from 1. */
-function wholePercent(ratio: number): number {
-  return Math.max(1, Math.round(ratio * 100));
 }

@@ -3,6 +3,7 @@ import type { Input } from "@pulumi/pulumi";
 import type { FunctionConfig } from "../../infra/config";
 import { formatBytes, formatCpu, formatPodCount } from "../../infra/units";
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from "../security";
+import { spread } from "../workload";
 import { CONFIG_DIR, CONFIG_FILE, DATABASE_DIR, DATABASE_KEY } from "./function-config";
 
 /** Beside serving on and finishing requests, a pod needs a moment to be told and to exit. */
@@ -65,16 +66,7 @@ function podSpec(args: DeploymentArgs): types.input.core.v1.PodSpec {
       lostNode("node.kubernetes.io/not-ready", args.lostNodeToleration.notReady),
       lostNode("node.kubernetes.io/unreachable", args.lostNodeToleration.unreachable),
     ],
-    topologySpreadConstraints: [
-      {
-        maxSkew: 1,
-        topologyKey: "kubernetes.io/hostname",
-        whenUnsatisfiable: "ScheduleAnyway",
-        labelSelector: { matchLabels: args.selector },
-        // Each revision is spread by itself, else a rollout fills up the nodes that the old pods left empty.
-        matchLabelKeys: ["pod-template-hash"],
-      },
-    ],
+    topologySpreadConstraints: spread(args.selector),
     containers: [container(args)],
     volumes: volumes(args),
   };

@@ -4,7 +4,7 @@ import type { FunctionConfig, GatewayConfig, RouteConfig } from "../../infra/con
 import type { RequestPathPlan } from "../../infra/plan/types";
 import { labels, selectorLabels } from "../labels";
 import { RESTRICTED_POD } from "../security";
-import { autoscaler, ROLLING_UPDATE, spread } from "../workload";
+import { autoscaler, disruptionBudget, ROLLING_UPDATE, spread } from "../workload";
 import { kongPods } from "./kong";
 import { fromAnywhere, toUpstreams, type ApiServerPeers, type Peer } from "./network";
 import type { GatewayPods, PodContext } from "./pods";
@@ -80,8 +80,8 @@ export class ApiGateway extends pulumi.ComponentResource {
       ...certificateOf(name, args, metadata, inside),
     };
     const reached = upstreams(args.routes, args.functions);
-    const pods = podsOf(args, reached, context);
     const longest = Math.max(...reached.map(({ timeout }) => timeout));
+    const pods = podsOf(args, reached, longest, context);
 
     const policies = {
       "from-anywhere": fromAnywhere(selector, [pods.ports.http, pods.ports.https]),
@@ -140,10 +140,7 @@ export class ApiGateway extends pulumi.ComponentResource {
     );
     new k8s.policy.v1.PodDisruptionBudget(
       `${name}-budget`,
-      {
-        metadata: metadata(name),
-        spec: { maxUnavailable: "10%", unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: selector } },
-      },
+      { metadata: metadata(name), spec: disruptionBudget(selector) },
       inside,
     );
 
@@ -154,7 +151,12 @@ export class ApiGateway extends pulumi.ComponentResource {
   }
 }
 
-function podsOf(args: ApiGatewayArgs, reached: ReturnType<typeof upstreams>, context: PodContext): GatewayPods {
+function podsOf(
+  args: ApiGatewayArgs,
+  reached: ReturnType<typeof upstreams>,
+  longest: number,
+  context: PodContext,
+): GatewayPods {
   const config = {
     gateway: args.gateway,
     routes: gatewayRoutes(args.routes),
@@ -162,7 +164,7 @@ function podsOf(args: ApiGatewayArgs, reached: ReturnType<typeof upstreams>, con
     authorizer: args.authorizer.url,
     buckets: latencyBuckets(args.functions),
     slow: Math.max(...args.functions.map(({ workload }) => workload.p99)),
-    longest: Math.max(...reached.map(({ timeout }) => timeout)),
+    longest,
   };
   switch (args.gateway.kind) {
     case "traefik":
