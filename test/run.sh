@@ -17,9 +17,5 @@ done
 
 printf '\n== time\n'
 printf '%s\n' "${times[@]}"
-node -e '
-  const results = process.argv.slice(1).map((file) => JSON.parse(require("fs").readFileSync(file, "utf8")));
-  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
-  console.log(`\n${sum("numPassedTests")} passed, ${sum("numFailedTests")} failed, ${sum("numPendingTests")} skipped`);
-' $(ls .local/tests-*.json 2>/dev/null)
+node --import tsx test/summary.ts $(ls .local/tests-*.json 2>/dev/null)
 exit "$status"
