@@ -52,7 +52,6 @@ function shortened(reason: string): string {
     .join("\n");
 }
 
-// eslint-disable-next-line no-control-regex -- it is what a colour starts with
 const COLOUR = /\x1b\[[0-9;]*m/g;
 
 main(process.argv.slice(2));

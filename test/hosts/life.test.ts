@@ -26,7 +26,7 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
     const address = (await own.kubectl("get service checkout -n shop -o jsonpath={.spec.clusterIP}")).trim();
     // kube-proxy hears of a ready pod a moment later.
     const ask = () => agent.run(`curl -sS --max-time 5 http://${address}/api/function`).catch(String);
-    await eventually(60, "the function answers", ask, (answer) => answer.includes('"name":"checkout"'));
+    await eventually(180, "the function answers", ask, (answer) => answer.includes('"name":"checkout"'));
   };
 
   it("preview as a whole cluster, with no host asked", async () => {
