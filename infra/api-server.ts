@@ -1,4 +1,4 @@
-import type { ApiServerPeers } from "../components/gateway/network";
+import type { ApiServerPeers } from "../components/network";
 import type { StackConfig } from "./config";
 
 /** K3s's port. */
@@ -13,7 +13,22 @@ export function apiServerPeers({ cluster }: StackConfig): ApiServerPeers {
     const networks = cluster.servers.map(({ address }) => ({ cidr: `${address}/32` }));
     return { networks, ports: [K3S_PORT] };
   }
-  // Neither pods nor a cloud's metadata, which hands out credentials. Where `make up` starts it, the port is any.
-  const networks = [{ cidr: "0.0.0.0/0", except: [cluster.network.podCidr.text, "169.254.0.0/16"] }];
-  return { networks, ports: cluster.embedded === undefined ? [443, K3S_PORT] : [] };
+  // Where `make up` starts it, the port is any.
+  return { networks: [notPods(cluster)], ports: cluster.embedded === undefined ? [443, K3S_PORT] : [] };
+}
+
+/** Where the hosts are, with the ports at which parts of the control plane tell their metrics there. */
+export function hostPeers({ cluster, observability }: StackConfig): ApiServerPeers {
+  if (cluster.kind === "k3s") {
+    const networks = [...cluster.servers, ...cluster.agents].map(({ address }) => ({ cidr: `${address}/32` }));
+    return { networks, ports: [] };
+  }
+  const { scheduler, controllerManager } = observability.controlPlane;
+  const ports = [scheduler, controllerManager].filter((port) => port !== undefined);
+  return { networks: [notPods(cluster)], ports };
+}
+
+/** Neither pods nor a cloud's metadata, which hands out credentials. */
+function notPods({ network }: StackConfig["cluster"]) {
+  return { cidr: "0.0.0.0/0", except: [network.podCidr.text, "169.254.0.0/16"] };
 }

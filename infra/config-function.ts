@@ -114,9 +114,32 @@ const workload = section({
   peakRequestsPerSecond: field.positive.default(100_000),
   /** CPU time one request takes: 0.15–0.18 ms were measured on a real WasmEdge node. */
   cpuPerRequest: field.duration.prefault("180us"),
-  /** The latency objective that the CPU limit must be able to hold. */
-  p99: field.duration.prefault("20ms"),
 });
+
+/** What is promised to who asks: recording rules, burn-rate alerts and the error budget are made of it. */
+const objectives = section({
+  /** Of the requests that are let through, those that are not answered with 5xx. */
+  availability: field.percent.prefault("99.99%"),
+  /** 99 of 100 requests are answered sooner; the CPU limit must be able to hold it. */
+  p99: field.duration.prefault("20ms"),
+  /** 999 of 1,000 are. */
+  p999: field.duration.prefault("50ms"),
+}).superRefine(
+  check((o) => [
+    (o.availability < 0.5 || o.availability >= 1) && {
+      path: ["availability"],
+      value: formatPercent(o.availability),
+      limit: "must be from 50% to below 100%: what may never fail has no budget to burn",
+      fix: 'for example "99.99%"',
+    },
+    o.p999 < o.p99 && {
+      path: ["p999"],
+      value: formatDuration(o.p999),
+      limit: `is below p99 ${formatDuration(o.p99)}`,
+      fix: "raise it, or lower p99",
+    },
+  ]),
+);
 
 export const DEFAULT_FUNCTION_NAME = "serverless-function";
 
@@ -162,6 +185,7 @@ export const functionSchema = section({
   disruption: section({ maxUnavailable: field.podCount.prefault("10%") }).prefault({}),
   database: database.optional(),
   workload: workload.prefault({}),
+  objectives: objectives.prefault({}),
 }).superRefine(
   check((fn) => [
     fn.drain.port === fn.server.port && {

@@ -5,6 +5,7 @@ import * as field from "./config-fields";
 import { check, section } from "./config-fields";
 import { functionSchema } from "./config-function";
 import { gatewaySchema, routeSchema } from "./config-gateway";
+import { observabilitySchema } from "./config-observability";
 import { formatCpu, formatDuration, formatPercent } from "./units";
 
 /**
@@ -127,6 +128,7 @@ export const stackSchema = section({
   functions: z.array(functionSchema).min(1).prefault([{}]),
   /** Default: the reference's, to the first function. */
   routes: z.array(routeSchema).min(1).prefault([{}]),
+  observability: observabilitySchema.prefault({}),
   controlPlane: controlPlane.prefault({}),
   cost: cost.prefault({}),
   /** Secrets come as markers of their presence; their values go straight to the component that needs them. */
@@ -137,6 +139,8 @@ export const stackSchema = section({
   snapshotStorage: z.record(z.string(), PRESENT).default({}),
   gatewayTls: z.record(z.string(), PRESENT).default({}),
   budgetStore: z.record(z.string(), PRESENT).default({}),
+  alertReceivers: z.record(z.string(), PRESENT).default({}),
+  logStorage: z.record(z.string(), PRESENT).default({}),
 }).transform((config) => ({ ...config, routes: withTargets(config) }));
 
 interface Routed<Route> {

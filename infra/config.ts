@@ -4,6 +4,7 @@ import { duplicates } from "./config-fields";
 import { DEFAULT_FUNCTION_NAME } from "./config-function";
 import { stackSchema } from "./config-schema";
 import { gatewayProblems } from "./gateway-checks";
+import { observabilityProblems } from "./observability-checks";
 import { ProblemsError, type Problem } from "./problems";
 
 // Primitives come first: a number with its unit (`MilliCpu`) is an intersection that TypeScript also takes for an object.
@@ -25,6 +26,7 @@ export type FunctionConfig = StackConfig["functions"][number];
 export type GatewayConfig = StackConfig["gateway"];
 export type RouteConfig = StackConfig["routes"][number];
 export type AuthorizationConfig = StackConfig["authorization"];
+export type ObservabilityConfig = StackConfig["observability"];
 export type ControlPlaneConfig = StackConfig["controlPlane"];
 
 /** Stands in for a secret's value in what `parseConfig` is given: it must know that it is set, and no more. */
@@ -39,6 +41,8 @@ export const SECRET_KEYS = [
   "snapshotStorage",
   "gatewayTls",
   "budgetStore",
+  "alertReceivers",
+  "logStorage",
 ] as const;
 
 /**
@@ -128,7 +132,7 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
       fix: "drop the secret, or say cluster.kind: existing",
     });
   }
-  problems.push(...snapshotStorageProblems(config), ...gatewayProblems(config));
+  problems.push(...snapshotStorageProblems(config), ...gatewayProblems(config), ...observabilityProblems(config));
   for (const tenant of config.tenants) {
     if (tenant.name === config.gateway.namespace) {
       problems.push({
@@ -254,6 +258,10 @@ const UNIONS: Readonly<Record<string, { readonly limit: string; readonly fix: st
   "gateway.tls": {
     limit: "must say whose certificate it is: selfSigned or certificate",
     fix: "set kind: certificate, or kind: selfSigned to develop against",
+  },
+  "observability.storage": {
+    limit: "must say where metrics and logs are kept: persistent (in volumes) or ephemeral (in the pod)",
+    fix: "set kind: persistent or kind: ephemeral",
   },
   "authorization.budgets": {
     limit: "must say where budgets are kept: divided (each replica has its share) or shared (in Valkey)",

@@ -3,6 +3,7 @@ import { duplicates } from "./config-fields";
 import type { GatewayConfig } from "./config";
 import type { stackSchema } from "./config-schema";
 import type { Problem } from "./problems";
+import { partsProblems } from "./secret-parts";
 import type { z } from "zod";
 
 type Parsed = z.output<typeof stackSchema>;
@@ -132,28 +133,6 @@ function budgetStoreProblems(config: Parsed): Problem[] {
           fix: "drop it, or set authorization.budgets.kind: shared",
         },
       ];
-}
-
-/** A secret that has these parts and no other. */
-function partsProblems(key: string, given: readonly string[], parts: readonly string[], needed: boolean): Problem[] {
-  return [
-    ...parts
-      .filter((part) => needed && !given.includes(part))
-      .map((part) => ({
-        path: `${key}.${part}`,
-        value: "missing",
-        limit: `the parts of ${key} are ${parts.join(" and ")}`,
-        fix: `set it: pulumi config set --secret --path '${key}["${part}"]' < its-file`,
-      })),
-    ...given
-      .filter((part) => !parts.includes(part))
-      .map((part) => ({
-        path: `${key}.${part}`,
-        value: "unknown key",
-        limit: `the parts of ${key} are ${parts.join(" and ")}`,
-        fix: "drop it",
-      })),
-  ];
 }
 
 /** Nobody gives an address on a cluster that `make up` starts: an `up` would wait for it in vain. */

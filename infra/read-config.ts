@@ -17,6 +17,10 @@ export interface StackSecrets {
   readonly gatewayTls: Readonly<Record<string, pulumi.Output<string>>>;
   /** `password` of the store that clients' budgets are in. */
   readonly budgetStore: Readonly<Record<string, pulumi.Output<string>>>;
+  /** What opens the way to who hears of alerts, by the receiver's name. */
+  readonly alertReceivers: Readonly<Record<string, pulumi.Output<string>>>;
+  /** `accessKey` and `secretKey` of the bucket that logs are kept in. */
+  readonly logStorage: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 type SecretKey = (typeof SECRET_KEYS)[number];
@@ -60,6 +64,8 @@ export function readConfig(): { readonly config: StackConfig; readonly secrets: 
       snapshotStorage: secretsOf(maps.snapshotStorage),
       gatewayTls: secretsOf(maps.gatewayTls),
       budgetStore: secretsOf(maps.budgetStore),
+      alertReceivers: secretsOf(maps.alertReceivers),
+      logStorage: secretsOf(maps.logStorage),
     },
   };
 }

@@ -62,7 +62,8 @@ export function parseDuration(text: string): Parsed<Millis> {
 export function parsePercent(text: string): Parsed<Ratio> {
   const match = /^(\d+(?:\.\d+)?)%$/.exec(text);
   if (!match) return fail("must be a percentage", 'write it as "70%"');
-  return { ok: Number(match[1]) / 100 };
+  // 99.99 / 100 is not 0.9999 in binary fractions, and would show as another number.
+  return { ok: Number((Number(match[1]) / 100).toPrecision(12)) };
 }
 
 /** A number of pods, or a share of a function's replicas: what Kubernetes calls an IntOrString. */

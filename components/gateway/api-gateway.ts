@@ -3,10 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig, GatewayConfig, RouteConfig } from "../../infra/config";
 import type { RequestPathPlan } from "../../infra/plan/types";
 import { labels, selectorLabels } from "../labels";
+import { fromPods, type ApiServerPeers, type Peer } from "../network";
 import { RESTRICTED_POD } from "../security";
 import { autoscaler, disruptionBudget, ROLLING_UPDATE, spread } from "../workload";
 import { kongPods } from "./kong";
-import { fromAnywhere, toUpstreams, type ApiServerPeers, type Peer } from "./network";
+import { fromAnywhere, toUpstreams } from "./network";
 import type { GatewayPods, PodContext } from "./pods";
 import { PROPAGATION_SECONDS } from "./render";
 import { gatewayRoutes, latencyBuckets, publicHttpsPort, upstreams } from "./routes";
@@ -41,6 +42,8 @@ export interface ApiGatewayArgs {
   readonly helper: RequestPathPlan["helper"];
   readonly priorityClassName: pulumi.Input<string>;
   readonly apiServer: ApiServerPeers;
+  /** Who reads its metrics. Default: nobody. */
+  readonly prometheus?: Peer | undefined;
   /** Annotations of the Service, by which whoever answers for its address knows it. Default: the config's own. */
   readonly serviceAnnotations?: Readonly<Record<string, pulumi.Input<string>>> | undefined;
   /** `certificate` and `key` as PEM. Default: the Secret that the config names is kept by somebody else. */
@@ -86,6 +89,7 @@ export class ApiGateway extends pulumi.ComponentResource {
     const policies = {
       "from-anywhere": fromAnywhere(selector, [pods.ports.http, pods.ports.https]),
       "to-upstreams": toUpstreams(selector, reached, args.authorizer, pods.callsApi ? args.apiServer : undefined),
+      ...(args.prometheus && { "from-prometheus": fromPods(selector, [args.prometheus], [pods.ports.admin]) }),
     };
     const network = Object.entries(policies).map(
       ([policy, spec]) =>
@@ -163,7 +167,7 @@ function podsOf(
     upstreams: reached,
     authorizer: args.authorizer.url,
     buckets: latencyBuckets(args.functions),
-    slow: Math.max(...args.functions.map(({ workload }) => workload.p99)),
+    slow: Math.max(...args.functions.map(({ objectives }) => objectives.p99)),
     longest,
   };
   switch (args.gateway.kind) {

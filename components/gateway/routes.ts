@@ -72,12 +72,9 @@ export function upstreams(routes: readonly RouteConfig[], functions: readonly Fu
 
 /** Seconds of the gateway's histograms: about the latency objectives, so that it shows whether they hold. */
 export function latencyBuckets(functions: readonly FunctionConfig[]): number[] {
-  const objectives = functions.flatMap(({ workload }) => [
-    workload.p99 / 2000,
-    workload.p99 / 1000,
-    workload.p99 / 400,
-  ]);
-  return [...new Set([0.001, 0.0025, 0.005, 0.01, ...objectives, 0.1, 0.25, 1, 5, 30])].sort((a, b) => a - b);
+  const objectives = functions.flatMap(({ objectives: { p99, p999 } }) => [p99 / 2, p99, p99 * 2.5, p999]);
+  const seconds = objectives.map((milliseconds) => milliseconds / 1000);
+  return [...new Set([0.001, 0.0025, 0.005, 0.01, ...seconds, 0.1, 0.25, 1, 5, 30])].sort((a, b) => a - b);
 }
 
 /** Where a redirect to HTTPS leads. */

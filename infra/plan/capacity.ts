@@ -4,6 +4,7 @@ import { humanBytes } from "../units";
 import type { Capacity, Resources, Topology } from "./types";
 import { worstMoment, type FunctionDemand } from "./demand";
 import { formatCores, formatCount, sum } from "./numbers";
+import { observabilityDemand } from "./observability";
 import { platformDemand } from "./request-path";
 import { agentCount, BRIDGE_PORTS, computedMaxPods, remainingAgents } from "./topology";
 
@@ -30,10 +31,15 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
   const functions = worstMoment(config, config.functions, remaining);
   const everywhere = remaining * config.cluster.systemPodsPerAgent;
   const requestPath = platformDemand(config);
-  const system = everywhere + requestPath.pods;
+  const watching = observabilityDemand(config);
+  const system = everywhere + requestPath.pods + watching.pods;
   const total = sum(functions, (demand) => demand.pods) + system;
   const maxPods = Math.min(BRIDGE_PORTS, config.cluster.maxPodsPerAgent ?? computedMaxPods(config, agents));
-  const gap = gapPerAgent(remaining, [...functions.map(({ size }) => size.requests), requestPath.largest]);
+  const gap = gapPerAgent(remaining, [
+    ...functions.map(({ size }) => size.requests),
+    requestPath.largest,
+    watching.largest,
+  ]);
   const capacity: Capacity = {
     pods: {
       replicas: sum(functions, (demand) => demand.replicas),
@@ -46,11 +52,13 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
       cpu:
         sum(functions, (demand) => demand.pods * demand.size.requests.cpu) +
         everywhere * SYSTEM_POD.cpu +
-        requestPath.cpu,
+        requestPath.cpu +
+        watching.cpu,
       memory:
         sum(functions, (demand) => demand.pods * demand.size.requests.memory) +
         everywhere * SYSTEM_POD.memory +
-        requestPath.memory,
+        requestPath.memory +
+        watching.memory,
     },
     offered: {
       agents: remaining,

@@ -38,12 +38,12 @@ function quotaPeriodProblems(config: StackConfig, fn: FunctionConfig): Problem[]
     });
   }
   const wait = Number((period * (1 - cores)).toFixed(3));
-  if (wait > fn.workload.p99) {
-    const longest = Math.floor(fn.workload.p99 / (1 - cores));
+  if (wait > fn.objectives.p99) {
+    const longest = Math.floor(fn.objectives.p99 / (1 - cores));
     found.push({
       path: "controlPlane.cfsQuotaPeriod",
       value: formatDuration(period),
-      limit: `${limit} makes a request wait up to ${formatDuration(wait)}, its p99 objective is ${formatDuration(fn.workload.p99)}`,
+      limit: `${limit} makes a request wait up to ${formatDuration(wait)}, its p99 objective is ${formatDuration(fn.objectives.p99)}`,
       fix:
         longest >= shortest
           ? `lower it to ${longest}ms`

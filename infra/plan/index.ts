@@ -5,6 +5,7 @@ import { capacityProblems, planCapacity } from "./capacity";
 import { planControlPlane } from "./control-plane";
 import { planCost } from "./cost";
 import { functionProblems } from "./function-checks";
+import { observabilityProblems, planObservability } from "./observability";
 import { planQuotas } from "./quotas";
 import { planRequestPath, requestPathProblems } from "./request-path";
 import { planScaleOut } from "./scale-out";
@@ -27,6 +28,7 @@ export function planStack(config: StackConfig): Plan {
     ...capacityProblems(config, topology),
     ...functionProblems(config),
     ...requestPathProblems(config),
+    ...observabilityProblems(config),
   ];
   if (problems.length > 0) throw new ProblemsError("The plan cannot hold", problems);
 
@@ -36,6 +38,7 @@ export function planStack(config: StackConfig): Plan {
     quotas: planQuotas(config),
     scaleOut: planScaleOut(config),
     requestPath: planRequestPath(config),
+    observability: planObservability(config),
     controlPlane: planControlPlane(config, topology),
     cost: planCost(config, topology),
   };

@@ -3,6 +3,7 @@ import type { Problem } from "../problems";
 import type { Resources, Topology } from "./types";
 import { worstMoment } from "./demand";
 import { formatCount, nextPowerOfTwo, sum } from "./numbers";
+import { observabilityDemand } from "./observability";
 import { platformDemand } from "./request-path";
 
 /** The Linux bridge behind flannel (`cni0`) has 1,024 ports (`BR_MAX_PORTS`), the first of which is not used. */
@@ -53,7 +54,9 @@ export function usableAddresses(maskSize: number): number {
 export function computedMaxPods(config: StackConfig, agents: number): number {
   const remaining = remainingAgents(agents);
   const pods = sum(worstMoment(config, config.functions, remaining), (demand) => demand.pods);
-  const share = Math.ceil((pods + platformDemand(config).pods) / remaining) + config.cluster.systemPodsPerAgent;
+  const share =
+    Math.ceil((pods + platformDemand(config).pods + observabilityDemand(config).pods) / remaining) +
+    config.cluster.systemPodsPerAgent;
   const rounded = Math.ceil(share / 10) * 10;
   return Math.max(DEFAULT_MAX_PODS, share <= BRIDGE_PORTS ? Math.min(rounded, BRIDGE_PORTS) : rounded);
 }

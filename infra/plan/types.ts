@@ -10,6 +10,7 @@ export interface Plan {
   /** By function name. */
   readonly scaleOut: Readonly<Record<string, ScaleOut>>;
   readonly requestPath: RequestPathPlan;
+  readonly observability: ObservabilityPlan;
   readonly controlPlane: ControlPlaneTuning;
   readonly cost: CostComparison;
   /** What holds, but falls short of a target or rests on something old: shown, never hidden. */
@@ -82,6 +83,34 @@ export interface ReplicaPlan {
   readonly needed: number;
   /** What the load at peak takes of them all. */
   readonly cpuAtPeak: MilliCpu;
+}
+
+/** What is requested for each pod of a part, and what it may use at most. */
+export interface Sized {
+  readonly requests: Resources;
+  readonly limits: Resources;
+}
+
+/** What watching the stack takes at peak. */
+export interface ObservabilityPlan {
+  /** Of one Prometheus, at once. */
+  readonly series: number;
+  readonly samplesPerSecond: number;
+  readonly prometheus: Sized & { readonly storage: Bytes };
+  /** After sampling, the load at peak held all day. */
+  readonly logs: { readonly linesPerSecond: number; readonly bytesPerDay: Bytes };
+  readonly loki: Sized & {
+    readonly replicas: number;
+    /** Where chunks are kept; with object storage a volume holds what is not there yet. */
+    readonly store: "filesystem" | "objectStorage";
+    readonly storage: Bytes;
+  };
+  readonly alertmanager: Sized & { readonly storage: Bytes };
+  readonly kubeStateMetrics: Sized;
+  /** One on every node, within what the plan counts for system pods. */
+  readonly collector: Sized;
+  readonly nodeExporter: Sized;
+  readonly grafana: Sized & { readonly storage: Bytes };
 }
 
 /** Hard limits of a tenant's namespace: its functions at the worst moment. */

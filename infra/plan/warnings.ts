@@ -37,7 +37,35 @@ export function planWarnings(config: StackConfig, plan: Omit<Plan, "warnings">):
     }),
     ...tokenWarnings(config),
     ...entryWarnings(config, plan),
+    ...watchingWarnings(config),
     ...costWarnings(config, plan.cost),
+  ];
+}
+
+/** What a protected stack is watched by, and is not protected itself. */
+function watchingWarnings({ platform, observability: { enabled, receivers, storage } }: StackConfig): Problem[] {
+  if (!enabled || !platform.protect) return [];
+  return [
+    ...(receivers.some(({ severities }) => severities.includes("page"))
+      ? []
+      : [
+          {
+            path: "observability.receivers",
+            value: receivers.length === 0 ? "none" : "none for page",
+            limit: "this stack is protected, and nobody hears when it fails",
+            fix: "name a receiver with severities: [page]",
+          },
+        ]),
+    ...(storage.kind === "persistent"
+      ? []
+      : [
+          {
+            path: "observability.storage.kind",
+            value: "ephemeral",
+            limit: "this stack is protected, and loses its metrics and logs with a pod",
+            fix: "use kind: persistent",
+          },
+        ]),
   ];
 }
 

@@ -20,7 +20,8 @@ describe("the defaults", () => {
       requestTimeout: 30_000,
       rateLimit: { requestsPerSecond: 100, burst: 200 },
       rollout: { maxSurge: { share: 0.25 }, maxUnavailable: { pods: 0 } },
-      workload: { peakRequestsPerSecond: 100_000, cpuPerRequest: 0.18, p99: 20 },
+      workload: { peakRequestsPerSecond: 100_000, cpuPerRequest: 0.18 },
+      objectives: { availability: 0.9999, p99: 20, p999: 50 },
     });
   });
 

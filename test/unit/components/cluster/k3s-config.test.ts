@@ -138,7 +138,7 @@ node-name: embedded
 node-ip: 192.0.2.1
 protect-kernel-defaults: true
 kubelet-arg:
-  - max-pods=110
+  - max-pods=120
   - kube-api-qps=90
   - kube-api-burst=180
   - registry-qps=5

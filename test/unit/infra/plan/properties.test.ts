@@ -75,7 +75,7 @@ function holding(check: (plan: Plan, stack: Stack) => void) {
 
 describe("any plan that holds", () => {
   it("has room for its pods on the agents that are left when one is lost", () => {
-    holding(({ capacity: { pods, offered }, requestPath, topology }, stack) => {
+    holding(({ capacity: { pods, offered }, requestPath, observability, topology }, stack) => {
       expect(offered.agents).toBe(Math.max(1, stack.agents - 1));
       // Packed one by one, as a scheduler does: first what every agent has, then by priority, the largest first.
       const agents = Array.from({ length: offered.agents }, () => ({
@@ -85,9 +85,15 @@ describe("any plan that holds", () => {
       }));
       const rolling = (max: number) => max + Math.ceil(max / 10);
       const [gateways, authorizers] = [rolling(requestPath.gateway.max), rolling(requestPath.authorizer.max)];
-      expect(pods.system).toBe(offered.agents * stack.system + gateways + authorizers);
+      const { prometheus, alertmanager, loki, kubeStateMetrics, grafana } = observability;
+      const watching = [prometheus, alertmanager, loki, kubeStateMetrics, grafana];
+      expect(pods.system).toBe(offered.agents * stack.system + gateways + authorizers + watching.length);
       expect(placed(agents, gateways, { cpu: 1010, memoryMi: 176 })).toBe(gateways);
       expect(placed(agents, authorizers, { cpu: 500, memoryMi: 192 })).toBe(authorizers);
+      for (const { requests } of watching) {
+        const size = { cpu: requests.cpu, memoryMi: requests.memory / 2 ** 20 };
+        expect(placed(agents, 1, size)).toBe(1);
+      }
       const functions = pods.total - pods.system;
       expect(placed(agents, functions, { cpu: stack.cpu, memoryMi: stack.memoryMi + 8 })).toBe(functions);
     });
