@@ -35,7 +35,7 @@ export function k3sMinor(version: string): string {
 /**
  * What `local/tools` finds, downloads or builds; the programs of Kubernetes itself share one version. K3s v1.30.4 brings
  * CoreDNS 1.10.1; 1.11.4 is the one that builds from its module. Pulumi's random provider 4.21.1 is made of HashiCorp's
- * 3.9.0, which its module here pins.
+ * 3.9.0, which its module here pins. Prometheus' Go module counts on from 0.300.0: v0.316.0 is release 3.16.0.
  */
 export const TOOL_VERSIONS = {
   pulumi: "3.259.0",
@@ -50,16 +50,28 @@ export const TOOL_VERSIONS = {
   "kube-router": "2.1.0",
   traefik: "3.6.12",
   opa: "0.60.0",
+  prometheus: "3.16.0",
+  loki: "3.4.2",
+  otelcol: "0.160.0",
+  "kube-state-metrics": "2.13.0",
 } as const;
 
 /**
- * Images of the request path, where a stack names no other: Traefik as it was run here, and official Node, of which any
- * from 20.12 on will do. Kong 3.9 is the last line with open-source images.
+ * Images of the request path and of observability, where a stack names no other: Traefik as it was run here, and official
+ * Node, of which any from 20.12 on will do. Kong 3.9 is the last line with open-source images. Alertmanager and
+ * node-exporter are of the versions that Debian 13 has, which are run here.
  */
 export const DEFAULT_IMAGES = {
   traefik: `docker.io/library/traefik:v${TOOL_VERSIONS.traefik}`,
   kong: "docker.io/library/kong:3.9.1",
   node: "docker.io/library/node:22.21.1-bookworm-slim",
+  prometheus: `quay.io/prometheus/prometheus:v${TOOL_VERSIONS.prometheus}`,
+  alertmanager: "quay.io/prometheus/alertmanager:v0.28.1",
+  grafana: "docker.io/grafana/grafana:12.4.5",
+  loki: `docker.io/grafana/loki:${TOOL_VERSIONS.loki}`,
+  collector: `docker.io/otel/opentelemetry-collector-contrib:${TOOL_VERSIONS.otelcol}`,
+  kubeStateMetrics: `registry.k8s.io/kube-state-metrics/kube-state-metrics:v${TOOL_VERSIONS["kube-state-metrics"]}`,
+  nodeExporter: "quay.io/prometheus/node-exporter:v1.9.0",
 } as const;
 
 /**
@@ -94,8 +106,8 @@ export const MANIFESTS = {
 /** A `pulumi` on PATH is used as it is from the release of the SDK in package.json on: older engines were not tried with it. */
 export const MINIMUM_PULUMI = "3.248.0";
 
-/** The `go` line of the modules in local/tools. */
-export const MINIMUM_GO = "1.26.0";
+/** The newest `go` line of the modules in local/tools: Prometheus'. */
+export const MINIMUM_GO = "1.26.7";
 
 /** Where the publishers' own files lie; tests put a loopback server in their place. */
 export const RELEASE_HOSTS = {
@@ -126,12 +138,13 @@ export interface ToolRelease extends ReleaseFile {
 
 const v = TOOL_VERSIONS;
 const TRAEFIK_RELEASE = `/traefik/traefik/releases/download/v${v.traefik}`;
+const OTELCOL_RELEASE = `/open-telemetry/opentelemetry-collector-releases/releases/download/v${v.otelcol}`;
 const OPA_RELEASE = `/open-policy-agent/opa/releases/download/v${v.opa}`;
 
 /**
- * kwok publishes bare binaries without a list of sums, metrics-server images and manifests only, and kube-router archives
- * without a list of sums, of a program that does not know its version; the sums of Pulumi's random provider are SHA-1:
- * these are built.
+ * kwok publishes bare binaries without a list of sums, metrics-server and kube-state-metrics images and manifests only, Loki
+ * zip archives, and kube-router archives without a list of sums, of a program that does not know its version; the sums of
+ * Pulumi's random provider are SHA-1: these are built.
  * The names of the Kubernetes and the command provider's lists are what their release tool makes by default; were one
  * another, or of another sum, the download would be refused and the provider built.
  */
@@ -172,6 +185,17 @@ export const TOOL_RELEASES = {
     path: (arch) => `${OPA_RELEASE}/opa_linux_${arch}_static`,
     checksums: { host: "github", path: (arch) => `${OPA_RELEASE}/opa_linux_${arch}_static.sha256` },
   },
+  prometheus: prometheusRelease("prometheus"),
+  promtool: prometheusRelease("promtool"),
+  otelcol: {
+    host: "github",
+    path: (arch) => `${OTELCOL_RELEASE}/otelcol-contrib_${v.otelcol}_linux_${arch}.tar.gz`,
+    checksums: {
+      host: "github",
+      path: () => `${OTELCOL_RELEASE}/opentelemetry-collector-releases_otelcol-contrib_checksums.txt`,
+    },
+    member: () => "otelcol-contrib",
+  },
 } as const satisfies Record<string, ToolRelease>;
 
 function pluginRelease(name: "kubernetes" | "command"): ToolRelease {
@@ -193,6 +217,17 @@ function etcdRelease(name: "etcd" | "etcdutl"): ToolRelease {
     path: (arch) => `${folder}/etcd-v${v.etcd}-linux-${arch}.tar.gz`,
     checksums: { host: "github", path: () => `${folder}/SHA256SUMS` },
     member: (arch) => `etcd-v${v.etcd}-linux-${arch}/${name}`,
+  };
+}
+
+function prometheusRelease(name: "prometheus" | "promtool"): ToolRelease {
+  const folder = `/prometheus/prometheus/releases/download/v${v.prometheus}`;
+  const archive = (arch: Arch) => `prometheus-${v.prometheus}.linux-${arch}`;
+  return {
+    host: "github",
+    path: (arch) => `${folder}/${archive(arch)}.tar.gz`,
+    checksums: { host: "github", path: () => `${folder}/sha256sums.txt` },
+    member: (arch) => `${archive(arch)}/${name}`,
   };
 }
 

@@ -121,6 +121,11 @@ export function pkiFolder(paths: Paths): string {
   return join(foldersOf(paths).cluster, "pki");
 }
 
+/** kwokctl's own kubeconfig of the administrator, by which its components reach the API server. */
+export function componentKubeconfig(paths: Paths): string {
+  return join(foldersOf(paths).cluster, "kubeconfig.yaml");
+}
+
 interface Folders {
   readonly kwok: string;
   readonly cluster: string;

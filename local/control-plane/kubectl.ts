@@ -8,10 +8,15 @@ export interface Kubectl {
 }
 
 export function kubectlFor(paths: Paths, kubeconfig: string = paths.kubeconfig): Kubectl {
+  const [file, ...common] = kubectlCommand(paths, kubeconfig);
+  return (args, options) => run(file, [...common, ...args], { timeout: 60_000, ...options });
+}
+
+/** The program and its first arguments, for whoever has it run on. */
+export function kubectlCommand(paths: Paths, kubeconfig: string): readonly [string, ...string[]] {
   // An empty path would make kubectl fall back to the user's own cluster.
   if (kubeconfig === "") throw new Error("kubectl needs a kubeconfig");
-  const common = ["--kubeconfig", kubeconfig, "--cache-dir", join(paths.state, "kube-cache")];
-  return (args, options) => run(join(paths.bin, "kubectl"), [...common, ...args], { timeout: 60_000, ...options });
+  return [join(paths.bin, "kubectl"), "--kubeconfig", kubeconfig, "--cache-dir", join(paths.state, "kube-cache")];
 }
 
 /** Creates or changes these objects, as one field manager of our own. */

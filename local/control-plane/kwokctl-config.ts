@@ -27,6 +27,12 @@ export interface NodesSide {
 }
 
 /**
+ * Flags that kwokctl sets itself and that add up when given twice: their value takes the place of kwokctl's. With
+ * `override` kwokctl would drop every flag that it does not set itself.
+ */
+const REPLACED: readonly string[] = ["authorization-always-allow-paths"];
+
+/**
  * kwokctl's own configuration: which programs on which ports, and the plan's tuning as their flags. Every listener
  * is bound to loopback, which is not kwokctl's default.
  */
@@ -70,12 +76,13 @@ export function renderKwokctlConfig(
       kubeControllerManagerNodeMonitorGracePeriodMilliseconds: tuning.controllerManager.nodeMonitorGracePeriod,
     },
     componentsPatches: [
-      // Added to kwokctl's own flags. With `override` it would drop every flag that it does not set itself.
+      // Added to kwokctl's own flags, of which the last one counts.
       ...Object.entries(componentFlags(tuning)).map(([name, flags]) => ({
         name,
         extraArgs: Object.entries({ ...flags, ...nodes.flags[name as Component] }).map(([key, value]) => ({
           key,
           value: String(value),
+          ...(REPLACED.includes(key) ? { override: true } : {}),
         })),
       })),
       ...(nodes.kwok ? [kwokController(nodes.kwok.stagesFile)] : []),

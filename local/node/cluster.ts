@@ -5,13 +5,19 @@ import { k3sAgentConfig, k3sServerConfig } from "../../components/cluster/k3s-co
 import { addressAt } from "../../infra/addresses";
 import type { StackConfig } from "../../infra/config";
 import { ProblemsError } from "../../infra/problems";
-import { controlPlaneStatus, pkiFolder, startControlPlane, stopControlPlane } from "../control-plane/control-plane";
+import {
+  componentKubeconfig,
+  controlPlaneStatus,
+  pkiFolder,
+  startControlPlane,
+  stopControlPlane,
+} from "../control-plane/control-plane";
 import { apply, type Kubectl } from "../control-plane/kubectl";
 import type { NodesSide } from "../control-plane/kwokctl-config";
 import type { EmbeddedCluster, EmbeddedOptions } from "../embedded";
 import { assembleImage, type ReadyImage } from "../images/assemble";
 import { functionImage, FUNCTIONS_REGISTRY } from "../images/function";
-import { IMAGES } from "../images/table";
+import { IMAGES, imagesOf } from "../images/table";
 import type { Paths } from "../paths";
 import { TOOL_GROUPS } from "../tools/catalog";
 import type { ToolsOptions } from "../tools/session";
@@ -47,6 +53,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
   const agent = { name: NODE_NAME, address: link.node, protectKernelDefaults };
   const serverConfig = stringify(k3sServerConfig(config, plan, { name: "embedded", address: link.host }));
   const network = parseClusterNetwork(serverConfig);
+  const delegated = delegatedFlags(componentKubeconfig(paths));
   const nodes: NodesSide = {
     kwok: undefined,
     // The second is the address of the Service `kubernetes`.
@@ -69,7 +76,9 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
         "requestheader-group-headers": "X-Remote-Group",
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
       },
+      "kube-scheduler": delegated,
       "kube-controller-manager": {
+        ...delegated,
         "allocate-node-cidrs": true,
         "cluster-cidr": network.clusterCidr,
         "service-cluster-ip-range": serviceCidr.text,
@@ -107,7 +116,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
         serverConfig,
         agentConfig: stringify(k3sAgentConfig(config, plan, { ...agent, server })),
         authority: readAuthority(pki),
-        apiServerPort: plane.ports.kubeApiserver,
+        ports: plane.ports,
         sandboxImage: IMAGES.pause.reference,
       });
       onStep("putting images into the node's registry");
@@ -131,6 +140,18 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
   }
 }
 
+/**
+ * Whoever asks the scheduler or the controller-manager is known by a token or certificate that the API server knows, and
+ * may what its roles let it. kwokctl lets everybody read `/metrics`, which would do on loopback; pods reach these.
+ */
+export function delegatedFlags(kubeconfigFile: string): Readonly<Record<string, string>> {
+  return {
+    "authentication-kubeconfig": kubeconfigFile,
+    "authorization-kubeconfig": kubeconfigFile,
+    "authorization-always-allow-paths": "/healthz,/readyz,/livez",
+  };
+}
+
 interface Parts {
   readonly rootFs: string;
   readonly shim: string;
@@ -141,7 +162,7 @@ async function partsOf(config: StackConfig, options: ToolsOptions): Promise<Part
   const rootFs = await ensureRootFs("node", options);
   const shim = await ensureShim(options);
   const images: ReadyImage[] = [];
-  for (const image of Object.values(IMAGES)) images.push(await assembleImage(image, options));
+  for (const image of imagesOf(config)) images.push(await assembleImage(image, options));
   for (const fn of config.functions) {
     if (fn.image.registry === FUNCTIONS_REGISTRY) images.push(await functionImage(fn.image, options));
   }

@@ -12,10 +12,12 @@ import {
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Kubectl } from "../control-plane/kubectl";
-import { isAlive, startDaemon, stopDaemon } from "../control-plane/processes";
+import type { Ports } from "../control-plane/ports";
+import { startDaemon, stopDaemon } from "../control-plane/processes";
 import { readIfExists, writeIfChanged } from "../files";
 import { LAYOUT_TAG, type ReadyImage } from "../images/assemble";
 import { issue, kubeconfig, type Authority } from "./credentials";
+import { forwarderDaemons, forwarderPidFiles, forwarderStatus } from "./forwarders";
 import {
   cniConfig,
   containerdConfig,
@@ -50,8 +52,8 @@ export interface NodeArgs {
   readonly serverConfig: string;
   readonly agentConfig: string;
   readonly authority: Authority;
-  /** Where the API server listens on this machine's loopback. */
-  readonly apiServerPort: number;
+  /** Where the control plane listens on this machine's loopback. */
+  readonly ports: Ports;
   readonly sandboxImage: string;
 }
 
@@ -72,7 +74,7 @@ export async function startNode(args: NodeArgs): Promise<Machine> {
   const wasRunning = runningMachine(args.folder) !== undefined;
   const { folder, cgroup, link, rootFs } = args;
   const machine = await startMachine({ folder, root: rootFs, hostname: agent.nodeName, cgroup, link });
-  startForwarder(args);
+  for (const forwarder of forwarderDaemons(args)) startDaemon(forwarder);
   if (wasRunning && changed.length > 0)
     await runInside(machine, ["sv", "restart", ...changed.map((name) => `/var/service/${name}`)]);
   await hideFromOutside(machine, network);
@@ -81,7 +83,7 @@ export async function startNode(args: NodeArgs): Promise<Machine> {
 
 /** Ends it: processes, mounts, link, routes and group of the node are gone afterwards; its folder is the caller's. */
 export async function stopNode(folder: string, cgroup: string): Promise<void> {
-  await stopDaemon(forwarderPid(folder));
+  for (const pidFile of forwarderPidFiles(folder)) await stopDaemon(pidFile);
   await removeMachine(folder, cgroup);
 }
 
@@ -100,7 +102,7 @@ export function nodeStatus(folder: string): NodeProcess[] {
   });
   return [
     { name: "node", running: machine !== undefined, log: join(folder, "init.log") },
-    { name: "api-forwarder", running: isAlive(forwarderPid(folder)), log: join(folder, "logs/socat.log") },
+    ...forwarderStatus(folder),
     ...supervised,
   ];
 }
@@ -213,10 +215,7 @@ function install(program: string, target: string): void {
 }
 
 /** Each component has credentials of its own: a kubelet may touch what is on its node, and nothing else. */
-async function writeCredentials(
-  { folder, authority, link, apiServerPort }: NodeArgs,
-  agent: AgentConfig,
-): Promise<void> {
+async function writeCredentials({ folder, authority, link, ports }: NodeArgs, agent: AgentConfig): Promise<void> {
   const pki = join(folder, "var", relativeToVar(K3S.agentDir));
   writeIfChanged(join(pki, "ca.crt"), authority.certificate, 0o644);
   const node = { user: `system:node:${agent.nodeName}`, group: "system:nodes" };
@@ -225,7 +224,7 @@ async function writeCredentials(
   await issue(pki, "kube-proxy", { user: "system:kube-proxy" }, authority);
   await issue(pki, "kube-router", { user: "system:kube-router" }, authority);
   for (const name of ["kubelet", "kube-proxy", "kube-router"]) {
-    writeIfChanged(join(pki, `${name}.kubeconfig`), kubeconfig(`https://${link.host}:${apiServerPort}`, name));
+    writeIfChanged(join(pki, `${name}.kubeconfig`), kubeconfig(`https://${link.host}:${ports.kubeApiserver}`, name));
   }
 }
 
@@ -265,30 +264,6 @@ async function hideFromOutside(machine: Machine, { clusterCidr }: ClusterNetwork
     const command = (action: string) => ["iptables", "-w", "-t", "nat", action, "POSTROUTING", ...rule];
     await runInside(machine, command("-C")).catch(() => runInside(machine, command("-A")));
   }
-}
-
-/**
- * The API server listens on loopback alone; the node reaches it at this machine's end of the link, as a K3s agent
- * reaches its servers through a proxy of its own.
- */
-function startForwarder({ folder, link, rootFs, apiServerPort }: NodeArgs): void {
-  startDaemon({
-    pidFile: forwarderPid(folder),
-    logFile: join(folder, "logs/socat.log"),
-    command: "chroot",
-    args: [
-      rootFs,
-      "socat",
-      // The name that its messages begin with; by it a later command knows the process for this node's.
-      `-lp${folder}`,
-      `TCP-LISTEN:${apiServerPort},bind=${link.host},fork,reuseaddr`,
-      `TCP:127.0.0.1:${apiServerPort}`,
-    ],
-  });
-}
-
-function forwarderPid(folder: string): string {
-  return join(folder, "pids/socat.pid");
 }
 
 function relativeToVar(path: string): string {

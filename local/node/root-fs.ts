@@ -54,6 +54,8 @@ const ROOT_FILE_SYSTEMS = {
     "rustc",
     "wasmedge",
   ],
+  /** Programs of the images of observability that Debian has. */
+  monitoring: ["prometheus-alertmanager", "prometheus-node-exporter"],
   /** Servers and clients of tests and measurements. */
   test: ["busybox-static", "postgresql", "valkey-server", "wrk"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -79,6 +79,7 @@ function flags(build: Build): string[] {
     // The copy lies in this project's checkout, whose state says nothing about the tool.
     "-buildvcs=false",
     ...(build.optimized ? [] : ["-gcflags=all=-N -l"]),
+    ...(build.tags ? [`-tags=${build.tags.join(",")}`] : []),
     `-ldflags=${["-s", "-w", ...set].join(" ")}`,
   ];
 }

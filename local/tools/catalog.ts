@@ -14,11 +14,14 @@ export const TOOL_GROUPS = {
     "metrics-server",
     "pulumi",
     "pulumi-resource-kubernetes",
+    "pulumi-resource-random",
   ],
   /** A real node beside them: what K3s has built in, or brings as an image. */
   node: ["kubelet", "kube-proxy", "kube-router", "coredns", "traefik"],
+  /** What watches a real node from its pods, and the tool by which its rules are tested. */
+  monitoring: ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"],
   /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
-  hosts: ["pulumi-resource-command", "pulumi-resource-random"],
+  hosts: ["pulumi-resource-command"],
   /** The tests alone: what K3s restores a snapshot by, which is built into it; what policies are built and tested by. */
   tests: ["etcdutl", "opa"],
 } as const;
@@ -29,6 +32,7 @@ export type ToolGroup = keyof typeof TOOL_GROUPS;
 export const TOOL_NAMES = [
   ...TOOL_GROUPS.local,
   ...TOOL_GROUPS.node,
+  ...TOOL_GROUPS.monitoring,
   ...TOOL_GROUPS.hosts,
   ...TOOL_GROUPS.tests,
 ] as const;
@@ -60,6 +64,8 @@ export interface Build {
   readonly version: string;
   /** Variables set by the linker. */
   readonly set: Readonly<Record<string, string>>;
+  /** Go's build tags: what of the package is compiled. */
+  readonly tags?: readonly string[];
   /**
    * Compiled with optimizations. Without them a build takes 30 % less, so only what the measurements of the control
    * plane and of nodes rest on has them.
@@ -145,6 +151,30 @@ function etcdTool(name: "etcd" | "etcdutl", probe: NonNullable<Tool["probe"]>): 
     accepts: exactly(versions.etcd),
     release: TOOL_RELEASES[name],
     build: { name: "etcd", module: "etcd", package: ".", version: versions.etcd, set: {}, optimized: true },
+  };
+}
+
+/**
+ * Prometheus' server and its tool for rules, each a program of its own: tests of rules need the tool alone. Of the ways to
+ * find targets it has those of files, HTTP and Kubernetes, since the clouds' make most of the build. The module lacks
+ * the compiled web UI, which the official binaries embed: the API is all there.
+ */
+function prometheusTool(name: "prometheus" | "promtool"): Tool {
+  return {
+    name,
+    version: versions.prometheus,
+    probe: { args: ["--version"], pattern: new RegExp(`^${name}, version (\\S+)`, "m") },
+    accepts: exactly(versions.prometheus),
+    release: TOOL_RELEASES[name],
+    build: {
+      name,
+      module: "prometheus",
+      package: `github.com/prometheus/prometheus/cmd/${name}`,
+      version: versions.prometheus,
+      set: { "github.com/prometheus/common/version.Version": versions.prometheus },
+      tags: ["remove_all_sd", "enable_kubernetes_sd", "netgo"],
+      optimized: false,
+    },
   };
 }
 
@@ -267,6 +297,52 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       version: versions.traefik,
       set: { "github.com/traefik/traefik/v3/pkg/version.Version": versions.traefik },
       optimized: true,
+    },
+  },
+  prometheus: prometheusTool("prometheus"),
+  promtool: prometheusTool("promtool"),
+  loki: {
+    name: "loki",
+    version: versions.loki,
+    probe: { args: ["-version"], pattern: /^loki, version (\S+)/m },
+    accepts: exactly(versions.loki),
+    build: {
+      name: "loki",
+      module: "loki",
+      package: "github.com/grafana/loki/v3/cmd/loki",
+      version: versions.loki,
+      set: { "github.com/grafana/loki/v3/pkg/util/build.Version": versions.loki },
+      optimized: false,
+    },
+  },
+  otelcol: {
+    name: "otelcol",
+    version: versions.otelcol,
+    // Of the official ones only `otelcol-contrib` reads log files: the smaller, `otelcol`, is not taken from PATH.
+    probe: { args: ["--version"], pattern: /^otelcol-(?:contrib|wasm-functions) version v?(\S+)/m },
+    accepts: exactly(versions.otelcol),
+    release: TOOL_RELEASES.otelcol,
+    build: {
+      name: "otelcol",
+      module: "otelcol",
+      package: ".",
+      version: versions.otelcol,
+      set: { "main.version": versions.otelcol },
+      optimized: false,
+    },
+  },
+  "kube-state-metrics": {
+    name: "kube-state-metrics",
+    version: versions["kube-state-metrics"],
+    probe: { args: ["version"], pattern: /version v(\S+)/ },
+    accepts: exactly(versions["kube-state-metrics"]),
+    build: {
+      name: "kube-state-metrics",
+      module: "kube-state-metrics",
+      package: "k8s.io/kube-state-metrics/v2",
+      version: versions["kube-state-metrics"],
+      set: { "github.com/prometheus/common/version.Version": `v${versions["kube-state-metrics"]}` },
+      optimized: false,
     },
   },
   opa: {

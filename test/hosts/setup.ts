@@ -5,7 +5,7 @@ import { IMAGES } from "../../local/images/table";
 import { ensureShim } from "../../local/node/shim";
 import { claimPulumiHome, projectPaths } from "../../local/paths";
 import { createProgress } from "../../local/progress";
-import { TOOL_NAMES } from "../../local/tools/catalog";
+import { TOOL_GROUPS } from "../../local/tools/catalog";
 import { ensureTools } from "../../local/tools/resolve";
 import { CANNOT_RUN } from "../support/hosts/hosts";
 import { ensureHostImage } from "../support/hosts/image";
@@ -16,7 +16,8 @@ export default async function setup(): Promise<void> {
   const paths = projectPaths(resolve(__dirname, "../.."));
   claimPulumiHome(paths);
   const options = { paths, progress: createProgress(process.stderr) };
-  await ensureTools(TOOL_NAMES, options);
+  const { local, node, hosts, tests } = TOOL_GROUPS;
+  await ensureTools([...local, ...node, ...hosts, ...tests], options);
   await ensureHostImage(options);
   await ensureShim(options);
   for (const image of Object.values(IMAGES)) await assembleImage(image, options);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { assembleImage } from "../../local/images/assemble";
 import { buildFunction } from "../../local/images/function";
-import { IMAGES } from "../../local/images/table";
+import { imagesOf } from "../../local/images/table";
 import { ensureRootFs } from "../../local/node/root-fs";
 import { ensureShim } from "../../local/node/shim";
 import { claimPulumiHome, projectPaths } from "../../local/paths";
@@ -19,6 +19,6 @@ export default async function setup(): Promise<void> {
   await ensureTools([...TOOL_GROUPS.local, ...TOOL_GROUPS.node], options);
   for (const name of ["node", "build", "test"] as const) await ensureRootFs(name, options);
   await ensureShim(options);
-  for (const image of Object.values(IMAGES)) await assembleImage(image, options);
+  for (const image of imagesOf({ observability: { enabled: true } })) await assembleImage(image, options);
   for (const build of ["compiled", "portable"] as const) await buildFunction("checkout", options, build);
 }

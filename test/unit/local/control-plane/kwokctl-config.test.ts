@@ -216,6 +216,16 @@ describe("a control plane that a real node joins", () => {
     expect(flagsOf(rendered(TUNING, REAL), "kube-scheduler")).toEqual(flagsOf(rendered(), "kube-scheduler"));
   });
 
+  it("adds no value to a list of kwokctl's own, but replaces it", () => {
+    const flags = { "kube-scheduler": { "authorization-always-allow-paths": "/livez", v: 4 } };
+    const { componentsPatches } = rendered(TUNING, { ...REAL, flags });
+    const scheduler = componentsPatches.find(({ name }) => name === "kube-scheduler");
+    expect(scheduler?.extraArgs.slice(-2)).toEqual([
+      { key: "authorization-always-allow-paths", value: "/livez", override: true },
+      { key: "v", value: "4" },
+    ]);
+  });
+
   it("has a certificate for the addresses that it is reached by", () => {
     expect(rendered(TUNING, REAL).options["kubeApiserverCertSANs"]).toEqual(["198.18.0.1", "10.43.0.1"]);
   });

@@ -3,10 +3,12 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseImage } from "../../../../infra/addresses";
 import { DEFAULT_IMAGES, TOOL_VERSIONS } from "../../../../infra/versions";
-import { IMAGES, readFiles, type AssembledImage } from "../../../../local/images/table";
+import { IMAGES, imagesOf, MONITORING_IMAGES, readFiles, type AssembledImage } from "../../../../local/images/table";
+import { ensureRootFs } from "../../../../local/node/root-fs";
 import { createWorkshop, type Workshop } from "../../../support/tool-workshop";
+import { createRootFsWorkshop } from "../node/support";
 
-const ROWS = Object.entries<AssembledImage>(IMAGES);
+const ROWS = Object.entries<AssembledImage>({ ...IMAGES, ...MONITORING_IMAGES });
 
 describe("the table of assembled images", () => {
   it.each(ROWS)("%s is named in full, pinned, and runs as a user that is not root", (_, image) => {
@@ -31,9 +33,41 @@ describe("the table of assembled images", () => {
       ],
       ["traefik", `docker.io/library/traefik:v${TOOL_VERSIONS.traefik}`, ["/usr/local/bin/traefik"]],
       ["node", DEFAULT_IMAGES.node, ["/usr/local/bin/node"]],
+      ["prometheus", "quay.io/prometheus/prometheus:v3.16.0", ["/bin/prometheus"]],
+      ["alertmanager", "quay.io/prometheus/alertmanager:v0.28.1", ["/bin/alertmanager"]],
+      ["loki", "docker.io/grafana/loki:3.4.2", ["/usr/bin/loki"]],
+      ["collector", "docker.io/otel/opentelemetry-collector-contrib:0.160.0", ["/otelcol-contrib"]],
+      ["kubeStateMetrics", "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.13.0", ["/kube-state-metrics"]],
+      ["nodeExporter", "quay.io/prometheus/node-exporter:v1.9.0", ["/bin/node_exporter"]],
     ]);
   });
+
+  it("has images under the references that stacks take by default", () => {
+    const references = Object.values<string>(DEFAULT_IMAGES);
+    for (const { reference } of Object.values(MONITORING_IMAGES)) expect(references).toContain(reference);
+  });
+
+  it("gives those of observability only to a stack that has it", () => {
+    const ofObservability = Object.values<AssembledImage>(MONITORING_IMAGES);
+    expect(imagesOf({ observability: { enabled: false } })).toEqual(Object.values(IMAGES));
+    expect(imagesOf({ observability: { enabled: true } })).toEqual([...Object.values(IMAGES), ...ofObservability]);
+  });
 });
+
+/** Lists packages, or the libraries of a program as ldd does. */
+const CHROOT_WITH_LDD = `#!/bin/sh
+echo "chroot $*" >>"$FAKE_LOG"
+cat <<END
+	linux-vdso.so.1 (0x00007ffd8a5f2000)
+	libc.so.6 => /lib/libc.so.6 (0x00007f1c0a600000)
+	/lib64/ld-linux.so.2 (0x00007f1c0a8f9000)
+END
+`;
+
+function write(file: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, "bytes");
+}
 
 describe("files of an image", () => {
   let shop: Workshop;
@@ -47,6 +81,30 @@ describe("files of an image", () => {
     const [file = ""] = Object.values(files);
     expect(fs.lstatSync(file).isFile()).toBe(true);
     expect(file.startsWith(fs.realpathSync(shop.paths.cache))).toBe(true);
+  });
+
+  it("of a Debian package are its program and the libraries of that Debian, by the paths at which it looks for them", async () => {
+    const debian = createRootFsWorkshop();
+    try {
+      debian.onPath("chroot", CHROOT_WITH_LDD);
+      const root = await ensureRootFs("monitoring", debian.options());
+      const libraries = { "/lib64/ld-linux.so.2": "usr/lib/ld-2.41.so", "/lib/libc.so.6": "usr/lib/libc.so.6" };
+      for (const target of Object.values(libraries)) write(path.join(root, target));
+      for (const folder of ["lib", "lib64"]) fs.mkdirSync(path.join(root, folder), { recursive: true });
+      for (const [link, target] of Object.entries(libraries)) fs.symlinkSync(`../${target}`, path.join(root, link));
+      const templates = ["default.tmpl", "email.tmpl", "no-ui/index.html", "no-ui/favicon.ico"].map(
+        (file) => `/usr/share/prometheus/alertmanager/${file}`,
+      );
+      expect(await MONITORING_IMAGES.alertmanager.files(debian.options())).toEqual({
+        "/bin/alertmanager": path.join(root, "usr/bin/prometheus-alertmanager"),
+        "/lib64/ld-linux.so.2": path.join(root, "usr/lib/ld-2.41.so"),
+        "/lib/libc.so.6": path.join(root, "usr/lib/libc.so.6"),
+        ...Object.fromEntries(templates.map((file) => [file, path.join(root, file)])),
+      });
+      expect(debian.calls().at(-1)).toBe(`chroot ${root} ldd /usr/bin/prometheus-alertmanager`);
+    } finally {
+      debian.remove();
+    }
   });
 
   it("are read by their paths in the image", () => {

@@ -44,6 +44,10 @@ describe("the versions of the tools", () => {
     ["coredns", `github.com/coredns/coredns v${TOOL_VERSIONS.coredns}`],
     ["traefik", `github.com/traefik/traefik/v3 v${TOOL_VERSIONS.traefik}`],
     ["opa", `github.com/open-policy-agent/opa v${TOOL_VERSIONS.opa}`],
+    ["prometheus", `github.com/prometheus/prometheus v${TOOL_VERSIONS.prometheus.replace(/^3\.(\d+)/, "0.3$1")}`],
+    ["loki", `github.com/grafana/loki/v3 v${TOOL_VERSIONS.loki}`],
+    ["otelcol", `go.opentelemetry.io/collector/otelcol v${TOOL_VERSIONS.otelcol}`],
+    ["kube-state-metrics", `k8s.io/kube-state-metrics/v2 v${TOOL_VERSIONS["kube-state-metrics"]}`],
   ])("are what the module of %s pins", (name, requirement) => {
     expect(read("local", "tools", name, "go.mod")).toContain(requirement);
   });
@@ -78,6 +82,21 @@ it("only the command plugin is a stand-in, and not taken from PATH, where it can
   expect(TOOLS["pulumi-resource-command"].probe).toBeUndefined();
 });
 
+describe("the releases of observability's programs", () => {
+  it.each([
+    ["prometheus", "prometheus/prometheus/releases/download/v3.16.0/prometheus-3.16.0.linux-arm64.tar.gz"],
+    ["promtool", "prometheus/prometheus/releases/download/v3.16.0/prometheus-3.16.0.linux-arm64.tar.gz"],
+    [
+      "otelcol",
+      "open-telemetry/opentelemetry-collector-releases/releases/download/v0.160.0/otelcol-contrib_0.160.0_linux_arm64.tar.gz",
+    ],
+  ] as const)("has %s in an archive", (name, file) => {
+    expect(TOOLS[name].release?.path("arm64")).toBe(`/${file}`);
+    const program = name === "otelcol" ? "otelcol-contrib" : `prometheus-3.16.0.linux-arm64/${name}`;
+    expect(TOOLS[name].release?.member?.("arm64")).toBe(program);
+  });
+});
+
 describe("what is accepted on PATH", () => {
   it.each([
     ["pulumi", "3.259.0", true],
@@ -94,6 +113,9 @@ describe("what is accepted on PATH", () => {
     ["traefik", "3.6.11", false],
     ["opa", "0.60.0", true],
     ["opa", "0.61.0", false],
+    ["prometheus", "3.16.0", true],
+    ["prometheus", "2.53.3", false],
+    ["loki", "3.4.3", false],
   ] as const)("%s %s: %s", (name, version, accepted) => {
     expect(TOOLS[name].accepts.test(version)).toBe(accepted);
   });
@@ -115,6 +137,13 @@ describe("a version probe reads what the tool prints", () => {
     ["coredns", "CoreDNS-1.11.4\nlinux/amd64, go1.26.8, \n", "1.11.4"],
     ["traefik", "Version:      3.6.12\nCodename:     cheddar\nGo version:   go1.26.8\nBuilt:        now\n", "3.6.12"],
     ["opa", "Version: 0.60.0\nBuild Commit: \nBuild Timestamp: \nGo Version: go1.26.8\n", "0.60.0"],
+    ["prometheus", "prometheus, version 3.16.0 (branch: , revision: unknown)\n  build user:       \n", "3.16.0"],
+    ["promtool", "promtool, version 3.16.0 (branch: , revision: unknown)\n  build user:       \n", "3.16.0"],
+    ["loki", "loki, version 3.4.2 (branch: , revision: )\n  build user:       \n", "3.4.2"],
+    ["otelcol", "otelcol-wasm-functions version 0.160.0\n", "0.160.0"],
+    ["otelcol", "otelcol-contrib version 0.160.0\n", "0.160.0"],
+    ["otelcol", "otelcol version 0.160.0\n", undefined],
+    ["kube-state-metrics", "kube-state-metrics, version v2.13.0 (branch: , revision: unknown)\n", "2.13.0"],
   ] as const)("%s", (name, output, version) => {
     expect(TOOLS[name].probe?.pattern.exec(output)?.[1]).toBe(version);
   });

@@ -15,9 +15,11 @@ describe("the tools that a command line asks for", () => {
     expect(wantedTools(["node"])).toEqual(["kubelet", "kube-proxy", "kube-router", "coredns", "traefik"]);
     const once = ["coredns", "kubelet", "kube-proxy", "kube-router", "traefik"];
     expect(wantedTools(["coredns", "node", "node"])).toEqual(once);
-    expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command", "pulumi-resource-random"]);
+    expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command"]);
     expect(wantedTools(["tests"])).toEqual(["etcdutl", "opa"]);
-    expect([...wantedTools(["node", "hosts", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
+    const monitoring = ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"];
+    expect(wantedTools(["monitoring"])).toEqual(monitoring);
+    expect([...wantedTools(["node", "hosts", "monitoring", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
   });
 
   it.each([
@@ -26,7 +28,7 @@ describe("the tools that a command line asks for", () => {
     ["prometheus-server", "leave names out to get those of the group local"],
     ["constructor", "leave names out to get those of the group local"],
   ])("are refused when one is unknown: %s", (name, hint) => {
-    const known = `known are the groups local, node, hosts, tests and the tools ${TOOL_NAMES.join(", ")}`;
+    const known = `known are the groups local, node, monitoring, hosts, tests and the tools ${TOOL_NAMES.join(", ")}`;
     expect(problemsOf(() => wantedTools(["etcd", name]))).toEqual([`tools: ${name}: ${known}; ${hint}`]);
   });
 });

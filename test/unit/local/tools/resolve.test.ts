@@ -5,7 +5,7 @@ import { TOOL_VERSIONS } from "../../../../infra/versions";
 import { runChild } from "../../../../local/tools/child";
 import { TOOL_NAMES } from "../../../../local/tools/catalog";
 import { ensureTools, formatTools, prepareTools } from "../../../../local/tools/resolve";
-import { createWorkshop, type Workshop } from "../../../support/tool-workshop";
+import { ALL_VERSIONS, createWorkshop, type Workshop } from "../../../support/tool-workshop";
 
 let shop: Workshop;
 beforeEach(() => void (shop = createWorkshop()));
@@ -80,12 +80,16 @@ describe("builds", () => {
   it("builds in a copy of the module, by flags that nothing in the environment changes", async () => {
     const env = { ...shop.env, GOFLAGS: "-mod=mod", CGO_ENABLED: "1", GOWORK: "/somewhere/go.work" };
     await prepareTools(["etcd", "kwok"], shop.options({ env }));
-    const [etcd = "", kwok = ""] = shop.builds();
+    const printsAll = `${ALL_VERSIONS}\npromtool, version ${TOOL_VERSIONS.prometheus} (branch: )`;
+    await prepareTools(["promtool"], shop.options({ env: { ...env, FAKE_GO_PRINTS: printsAll } }));
+    const [etcd = "", kwok = "", promtool = ""] = shop.builds();
     expect(etcd).toContain("CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off GOTOOLCHAIN=local");
     expect(etcd).toContain(`dir=${shop.paths.cache}/tmp/`);
     expect(etcd).toContain("files=go.mod go.sum main.go args=");
     expect(etcd).not.toContain("-gcflags");
     expect(kwok).toContain("-gcflags=all=-N -l");
+    expect(etcd + kwok).not.toContain("-tags");
+    expect(promtool).toContain(" -tags=remove_all_sd,enable_kubernetes_sd,netgo ");
   });
 
   it("copies what a main package embeds out of its dependency", async () => {
@@ -156,13 +160,13 @@ describe("without Go and without network", () => {
     const { message } = error as Error;
     for (const name of TOOL_NAMES) expect(message).toContain(`${name} (`);
     expect(message).toContain("there is no go on PATH");
-    expect(message).toContain("install Go 1.26.0 or newer (https://go.dev/dl)");
+    expect(message).toContain("install Go 1.26.7 or newer (https://go.dev/dl)");
   });
 
   it("says so when Go is too old", async () => {
     const env = { ...shop.env, FAKE_GO_VERSION: "1.22.3" };
     await expect(prepareTools(["kwok"], shop.options({ env }))).rejects.toThrow(
-      "and the go on PATH is 1.22.3, 1.26.0 is needed",
+      "and the go on PATH is 1.22.3, 1.26.7 is needed",
     );
   });
 
