@@ -10,11 +10,13 @@ BUILD    ?= compiled
 export BUNDLE ARCHIVE REGISTRY SNAPSHOT
 # Whom a token is for, with which roles (commas between), and for how long: alice, user and 1h unless told otherwise.
 export SUBJECT ROLE LIFETIME
+# How far back `make graph` looks: 15m unless told otherwise.
+export SINCE
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status token hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
+.PHONY: help up preview refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
 	restore-functions function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
@@ -24,6 +26,9 @@ up preview refresh down status: node_modules ## bring up, plan, take over drift,
 	@$(NODE) local/main.ts $@ $(STACK)
 
 token: node_modules ## a token for a stack on this machine, to call its functions with (SUBJECT, ROLE, LIFETIME)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+graph: node_modules ## draw what a stack has measured and logged as one page, without Grafana (SINCE=15m)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 hosts-check: node_modules ## look whether a stack's hosts can become its cluster, changing nothing
@@ -69,7 +74,7 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
-engine: TOOLS = local hosts opa traefik
+engine: TOOLS = local hosts opa traefik promtool loki otelcol
 engine: tools ## tests on the real engine and a real control plane
 	@$(VITEST)
 

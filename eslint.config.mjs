@@ -22,9 +22,10 @@ const zones = [
       "./cluster/releases.ts",
       "./cluster/host-needs.ts",
       "./cluster/host-script.ts",
+      "./observability/dashboards",
     ],
     message:
-      "Objects are the program's; what nodes and control plane are set to and made of, and what runs on hosts, is known on both sides.",
+      "Objects are the program's; what nodes and control plane are set to and made of, what runs on hosts, and what dashboards show, is known on both sides.",
   },
   {
     target: "./components",
@@ -67,6 +68,7 @@ const PURE = [
   "components/cluster/releases.ts",
   "components/cluster/host-needs.ts",
   "components/cluster/host-script.ts",
+  "components/observability/dashboards/**",
 ];
 
 export default tseslint.config(

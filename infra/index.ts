@@ -7,7 +7,16 @@ import { WasmRuntime } from "../components/runtime/wasm-runtime";
 import { Tenant } from "../components/tenancy/tenant";
 import { clusterAccess } from "./cluster-access";
 import type { K3sClusterConfig } from "./config";
-import { byName, functionOutputs, gatewayOutputs, of, planOutputs, tenantOutputs, type StackOutputs } from "./outputs";
+import {
+  byName,
+  functionOutputs,
+  gatewayOutputs,
+  observabilityOutputs,
+  of,
+  planOutputs,
+  tenantOutputs,
+  type StackOutputs,
+} from "./outputs";
 import { readManifest } from "./manifests";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
@@ -15,6 +24,7 @@ import { readable, report } from "./report";
 import { tokenKeys } from "./token-keys";
 import { assertUpgradePath, installedVersion } from "./upgrade-path";
 import { MANIFESTS } from "./versions";
+import { watching } from "./watching";
 import { wayIn } from "./way-in";
 
 /**
@@ -87,10 +97,12 @@ export = async function program(): Promise<StackOutputs> {
   });
 
   const apiGateway = wayIn({ config, plan, secrets, keys, metallb, runtime, tenants, deployed: functions, provider });
+  const observability = watching({ config, plan, secrets, runtime, provider });
 
   return {
     environment,
     gateway: gatewayOutputs(apiGateway, gateway.namespace),
+    ...(observability && { observability: observabilityOutputs(observability, config.observability.namespace) }),
     functions: byName(config.functions, ({ name }) => functionOutputs(of(functions, name))),
     tenants: byName(config.tenants, ({ name }) => tenantOutputs(of(tenants, name), of(plan.quotas, name))),
     plan: planOutputs(plan),

@@ -1,6 +1,7 @@
 import type { Output } from "@pulumi/pulumi";
 import type { WasmFunction } from "../components/functions/wasm-function";
 import type { ApiGateway } from "../components/gateway/api-gateway";
+import type { Observability } from "../components/observability/observability";
 import type { Tenant } from "../components/tenancy/tenant";
 import type { Plan, TenantQuota } from "./plan";
 
@@ -8,6 +9,8 @@ import type { Plan, TenantQuota } from "./plan";
 export interface StackOutputs {
   readonly environment: string;
   readonly gateway: GatewayOutputs;
+  /** Absent where something else watches the stack. */
+  readonly observability?: ObservabilityOutputs;
   /** By function name. */
   readonly functions: Readonly<Record<string, FunctionOutputs>>;
   /** By tenant name. */
@@ -33,6 +36,15 @@ export interface GatewayOutputs {
   readonly service: Output<string>;
   /** Port of HTTPS at its address, or at every node's where it has none of its own. */
   readonly httpsPort: number;
+}
+
+/** Services of the namespace; people reach them by `kubectl port-forward`. */
+export interface ObservabilityOutputs {
+  readonly namespace: string;
+  readonly prometheus: Output<string>;
+  readonly alertmanager: Output<string>;
+  /** Its password is in the Secret `grafana-secrets`. */
+  readonly grafana?: Output<string>;
 }
 
 export interface TenantOutputs {
@@ -86,12 +98,26 @@ export function planOutputs(plan: Plan): PlanOutputs {
   };
 }
 
+export function observabilityOutputs(watching: Observability, namespace: string): ObservabilityOutputs {
+  return {
+    namespace,
+    prometheus: watching.prometheusService,
+    alertmanager: watching.alertmanagerService,
+    ...(watching.grafanaService && { grafana: watching.grafanaService }),
+  };
+}
+
 /** One value for each item, by its name. */
 export function byName<Item extends { readonly name: string }, T>(
   items: readonly Item[],
   make: (item: Item) => T,
 ): Readonly<Record<string, T>> {
   return Object.fromEntries(items.map((item) => [item.name, make(item)]));
+}
+
+/** One value for each key. */
+export function byKey<Key extends string, T>(keys: readonly Key[], make: (key: Key) => T): Readonly<Record<Key, T>> {
+  return Object.fromEntries(keys.map((key) => [key, make(key)])) as Record<Key, T>;
 }
 
 /** The value of a name that the config has checked to be there. */

@@ -14,6 +14,7 @@ import type { Plan } from "./plan";
 import type { StackSecrets } from "./read-config";
 import type { TokenKeys } from "./token-keys";
 import { DEFAULT_IMAGES } from "./versions";
+import { prometheusPeer } from "./watching";
 
 export interface WayInArgs {
   readonly config: StackConfig;
@@ -50,6 +51,7 @@ export function wayIn({
     ...{ environment, gateway, routes, functions },
     namespace: platform.namespace,
     priorityClassName: runtime.platformPriorityClassName,
+    prometheus: prometheusPeer(config),
   };
   const nodeImage = authorization.image?.text ?? DEFAULT_IMAGES.node;
   const authorizer = new Authorizer(

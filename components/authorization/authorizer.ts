@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../bundle";
 import { labels, selectorLabels } from "../labels";
+import { fromPods, type Peer } from "../network";
 import { RESTRICTED_POD } from "../security";
 import {
   autoscaler,
@@ -34,6 +35,8 @@ export interface AuthorizerArgs extends Omit<SettingsArgs, "peers"> {
   /** The most pods, from the plan. */
   readonly maxReplicas: number;
   readonly priorityClassName: pulumi.Input<string>;
+  /** Who reads its metrics. Default: nobody. */
+  readonly prometheus?: Peer | undefined;
   /** Password of the store that budgets are shared in. */
   readonly storePassword?: pulumi.Input<string> | undefined;
 }
@@ -202,7 +205,7 @@ function container(
 /** Asked by the gateway alone; it reaches where keys are published and budgets are kept. */
 function policies(
   selector: Record<string, string>,
-  { authorization: { jwt, budgets }, gatewayLabels }: AuthorizerArgs,
+  { authorization: { jwt, budgets }, gatewayLabels, prometheus }: AuthorizerArgs,
 ): Record<string, k8s.types.input.networking.v1.NetworkPolicySpec> {
   const podSelector = { matchLabels: selector };
   const outside = [
@@ -222,6 +225,7 @@ function policies(
         },
       ],
     },
+    ...(prometheus && { "from-prometheus": fromPods(selector, [prometheus], [AUTHORIZER_PORTS.admin]) }),
     ...(outside.length > 0 && {
       "to-issuer-and-store": {
         podSelector,

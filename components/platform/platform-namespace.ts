@@ -9,10 +9,12 @@ export interface PlatformNamespaceArgs {
   readonly environment: string;
   /** Protects the namespace from deletion. Default: false. */
   readonly protect?: boolean;
+  /** What its pods are held to. Default: restricted. */
+  readonly podSecurity?: "restricted" | "privileged";
 }
 
 /**
- * A namespace of the platform's own: its pods are held to Pod Security `restricted`, and nothing comes in or goes out but
+ * A namespace of the platform's own: its pods are held to a level of Pod Security, and nothing comes in or goes out but
  * names of DNS, until a component lets it.
  */
 export class PlatformNamespace extends pulumi.ComponentResource {
@@ -23,7 +25,7 @@ export class PlatformNamespace extends pulumi.ComponentResource {
     const common = labels({ name, component: "platform", environment: args.environment });
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
-      { metadata: { name, labels: { ...common, ...podSecurityLabels("restricted") } } },
+      { metadata: { name, labels: { ...common, ...podSecurityLabels(args.podSecurity ?? "restricted") } } },
       { parent: this, protect: args.protect ?? false },
     );
     this.namespace = namespace.metadata.name;

@@ -233,7 +233,7 @@ function claimHome(paths: Paths, file: StackFile): void {
 }
 
 /** One disposable stack at a time: they would share the control plane and its state. */
-function assertOwner(paths: Paths, { stack }: StackFile): void {
+export function assertOwner(paths: Paths, { stack }: StackFile): void {
   const owner = readIfExists(ownerFile(paths)) ?? stack;
   if (owner === stack) return;
   throw new ProblemsError("Another stack is up", [
@@ -260,7 +260,7 @@ function assertHostKeys({ config, settings, stack }: StackFile): void {
   if (problems.length > 0) throw new ProblemsError("The hosts cannot be entered", problems);
 }
 
-function secretKubeconfig(file: StackFile) {
+export function secretKubeconfig(file: StackFile) {
   return {
     path: file.config.kubeconfig === undefined ? "cluster" : "kubeconfig",
     value: file.stack,
@@ -277,7 +277,7 @@ async function unprotect(paths: Paths, { name, workspace }: Stack): Promise<void
   });
 }
 
-function kubeconfigOf(paths: Paths, file: StackFile): string {
+export function kubeconfigOf(paths: Paths, file: StackFile): string {
   const { cluster } = file.config;
   if (isDisposable(file.config)) return paths.kubeconfig;
   return cluster.kind === "existing" && cluster.kubeconfig !== undefined ? resolve(paths.root, cluster.kubeconfig) : "";
@@ -305,7 +305,7 @@ async function whyUnready({ paths }: Session, file: StackFile): Promise<string[]
 }
 
 /** Undefined where the cluster answers, or its kubeconfig is a secret that only the program will see. */
-async function whyUnreachable(paths: Paths, file: StackFile): Promise<string | undefined> {
+export async function whyUnreachable(paths: Paths, file: StackFile): Promise<string | undefined> {
   const kubeconfig = kubeconfigOf(paths, file);
   if (kubeconfig === "") return undefined;
   const asked = kubectlFor(paths, kubeconfig)(["get", "--raw", "/readyz", "--request-timeout=5s"], { timeout: 15_000 });

@@ -11,10 +11,17 @@ const PREFIX = "pulumi-resource-";
 
 export type PluginTool = Extract<keyof typeof TOOL_VERSIONS, `${typeof PREFIX}${string}`>;
 
-/** The plugins that a stack's program asks the engine for. */
-export function pluginsOf({ cluster }: Pick<StackConfig, "cluster">): readonly PluginTool[] {
-  const always = ["pulumi-resource-kubernetes"] as const;
-  return cluster.kind === "k3s" ? [...always, ...TOOL_GROUPS.hosts] : always;
+/** The plugins that a stack's program asks the engine for. Random values are tokens of hosts and Grafana's password. */
+export function pluginsOf({
+  cluster,
+  observability,
+}: Pick<StackConfig, "cluster" | "observability">): readonly PluginTool[] {
+  const grafana = observability.enabled && observability.grafana.enabled;
+  return [
+    "pulumi-resource-kubernetes",
+    ...(cluster.kind === "k3s" ? TOOL_GROUPS.hosts : []),
+    ...(cluster.kind === "k3s" || grafana ? (["pulumi-resource-random"] as const) : []),
+  ];
 }
 
 /** Into the engine's own plugin folder, so that it finds exactly these and does not look for newer ones. */

@@ -3,12 +3,17 @@ import { formatPercent } from "../../infra/units";
 import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
 
-interface DeploymentObject {
+interface WorkloadObject {
   readonly spec: {
     readonly replicas?: number;
     readonly template: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
   };
-  readonly status?: { readonly readyReplicas?: number };
+  readonly status?: {
+    readonly readyReplicas?: number;
+    /** Of a DaemonSet, which has no number of its own. */
+    readonly numberReady?: number;
+    readonly desiredNumberScheduled?: number;
+  };
 }
 
 interface AutoscalerObject {
@@ -34,9 +39,30 @@ export interface FunctionStatus {
   readonly image: string;
 }
 
-/** The platform's own Deployments that every stack has: what functions are reached through. */
-export function platformParts(config: StackConfig): { readonly name: string; readonly namespace: string }[] {
-  return ["gateway", "authorizer"].map((name) => ({ name, namespace: config.gateway.namespace }));
+export interface PlatformPart {
+  readonly kind: "deployment" | "statefulset" | "daemonset";
+  readonly name: string;
+  readonly namespace: string;
+  /** Whether an autoscaler of its name has its replicas. */
+  readonly scales: boolean;
+}
+
+/** The platform's own workloads: what functions are reached through, and what watches, where the stack has that. */
+export function platformParts({ gateway, observability }: StackConfig): PlatformPart[] {
+  const { namespace, enabled, grafana } = observability;
+  const part = (kind: PlatformPart["kind"], name: string, where = namespace) => ({
+    ...{ kind, name, namespace: where },
+    scales: where === gateway.namespace,
+  });
+  const wayIn = ["gateway", "authorizer"].map((name) => part("deployment", name, gateway.namespace));
+  if (!enabled) return wayIn;
+  return [
+    ...wayIn,
+    ...["prometheus", "alertmanager", "loki"].map((name) => part("statefulset", name)),
+    part("deployment", "kube-state-metrics"),
+    ...(grafana.enabled ? [part("deployment", "grafana")] : []),
+    ...["collector", "node-exporter"].map((name) => part("daemonset", name, `${namespace}-hosts`)),
+  ];
 }
 
 export interface PartStatus {
@@ -51,19 +77,26 @@ export interface PartStatus {
 /** What the cluster says of the platform's own parts. */
 export async function platformStatus(kubectl: Kubectl, config: StackConfig): Promise<PartStatus[]> {
   return Promise.all(
-    platformParts(config).map(async ({ name, namespace }) => {
-      const deployment = await get<DeploymentObject>(kubectl, "deployment", name, namespace);
-      const hpa = await get<AutoscalerObject>(kubectl, "hpa", name, namespace);
+    platformParts(config).map(async ({ kind, name, namespace, scales }) => {
+      const workload = await get<WorkloadObject>(kubectl, kind, name, namespace);
       return {
         name,
         namespace,
-        ready: deployment?.status?.readyReplicas ?? 0,
-        replicas: deployment?.spec.replicas ?? 0,
-        scales: hpa ? `${hpa.spec.minReplicas} to ${hpa.spec.maxReplicas}` : "not there",
-        image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
+        ready: workload?.status?.readyReplicas ?? workload?.status?.numberReady ?? 0,
+        replicas: workload?.spec.replicas ?? workload?.status?.desiredNumberScheduled ?? 0,
+        scales: scales ? await bounds(kubectl, name, namespace) : SCALES[kind],
+        image: workload?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
   );
+}
+
+/** How often a part without an autoscaler is there. */
+const SCALES = { deployment: "fixed", statefulset: "fixed", daemonset: "per node" } as const;
+
+async function bounds(kubectl: Kubectl, name: string, namespace: string): Promise<string> {
+  const hpa = await get<AutoscalerObject>(kubectl, "hpa", name, namespace);
+  return hpa ? `${hpa.spec.minReplicas} to ${hpa.spec.maxReplicas}` : "not there";
 }
 
 export function platformTable(parts: readonly PartStatus[]): string {
@@ -78,7 +111,7 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
   return Promise.all(
     config.functions.map(async (fn) => {
       const namespace = fn.tenant;
-      const deployment = await get<DeploymentObject>(kubectl, "deployment", fn.name, namespace);
+      const deployment = await get<WorkloadObject>(kubectl, "deployment", fn.name, namespace);
       const hpa = await get<AutoscalerObject>(kubectl, "hpa", `${fn.name}-hpa`, namespace);
       return {
         name: fn.name,

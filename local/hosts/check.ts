@@ -1,5 +1,6 @@
 import { formatProblem, ProblemsError, type Problem } from "../../infra/problems";
 import type { Session } from "../engine/commands";
+import { inParallel } from "../parallel";
 import { table } from "../table";
 import { parseFacts, questionsFor, roleOf, settingsOf } from "./facts";
 import { CHECKS, judgeHost, settingsToChange, type Finding } from "./judge";
@@ -85,15 +86,4 @@ function hostTable({ cluster }: OpenHosts, reports: readonly Report[]): string {
     entered ? (settings === 0 ? "ok" : `${settings} to set`) : "-",
   ]);
   return table([heads, ...rows]);
-}
-
-/** In the order of the items, at most so many at once. */
-async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const queue = [...items.entries()];
-  const worker = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) results[next[0]] = await work(next[1]);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

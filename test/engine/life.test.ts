@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
 
 /** One stack from its first `up` to its `down`; each test goes on from where the one before it ended. */
-const stack = new LocalStack();
+const stack = new LocalStack({ watched: true });
 afterAll(() => stack.dispose());
 
 const FUNCTION = "serverless-function";

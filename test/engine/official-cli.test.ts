@@ -20,7 +20,7 @@ import { LocalStack } from "../support/local-stack";
  * The official CLI on the project as it is checked out: `pulumi up` with the nodejs runtime, no `make`. The language
  * host is the official one where this machine has it, else the stand-in that is named for it.
  */
-const stack = new LocalStack();
+const stack = new LocalStack({ watched: true });
 afterAll(() => stack.dispose());
 
 const REPOSITORY = resolve(__dirname, "../..");
@@ -70,6 +70,9 @@ const urns = async (backend: object) => {
   const state = JSON.parse(await pulumi(backend, "stack", "export")) as State;
   return (state.deployment.resources ?? []).map(({ urn }) => urn).sort();
 };
+
+/** As summaries count: a provider that nobody named, as that of Grafana's password, is in the state alone. */
+const counted = (of: readonly string[]) => of.filter((urn) => !/::pulumi:providers:\w+::default_/.test(urn)).length;
 
 const outputs = async (backend: object): Promise<unknown> =>
   JSON.parse(await pulumi(backend, "stack", "output", "--json"));
@@ -130,7 +133,7 @@ describe("the official CLI on the unchanged program", () => {
     await pulumi(MADE, "stack", "select", "local");
     made = { urns: await urns(MADE), outputs: await outputs(MADE) };
     const said = await pulumi(MADE, "preview", "--expect-no-changes");
-    expect(said).toMatch(new RegExp(`\\b${made.urns.length} unchanged`));
+    expect(said).toMatch(new RegExp(`\\b${counted(made.urns)} unchanged`));
     expect(programRuns()).toBe(1);
   });
 
@@ -144,13 +147,13 @@ describe("the official CLI on the unchanged program", () => {
     programRuns();
     await pulumi(OWN, "stack", "init", "local");
     const said = await pulumi(OWN, "preview");
-    expect(said).toMatch(new RegExp(`\\+ ${made.urns.length} to create`));
+    expect(said).toMatch(new RegExp(`\\+ ${counted(made.urns)} to create`));
     expect(programRuns()).toBe(1);
   });
 
   it("creates the same resources with the same outputs", async () => {
     const said = await pulumi(OWN, "up", "--yes", "--skip-preview");
-    expect(said).toMatch(new RegExp(`\\+ ${made.urns.length} created`));
+    expect(said).toMatch(new RegExp(`\\+ ${counted(made.urns)} created`));
     expect({ urns: await urns(OWN), outputs: await outputs(OWN) }).toEqual(made);
     expect(programRuns()).toBe(1);
   });

@@ -28,7 +28,7 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
   it("comes up, and ends with commands that get an answer through the gateway", async () => {
     const { stdout, stderr } = await stack.ok("up", "real");
     expect(stderr).toMatch(/cluster: one real node is ready/);
-    expect(stdout).toMatch(/checkout +shop +2\/2 +2 to 40/);
+    expect(stdout).toMatch(/checkout +shop +2\/2 +2 to 30/);
     expect(stdout).toMatch(/gateway +gateway +2\/2 +2 to 2 +docker.io\/library\/traefik/);
     expect(stdout).toMatch(/authorizer +gateway +2\/2 +2 to 2 +docker.io\/library\/node/);
     const [, withToken = "", without = ""] = /^Call it: +(.+)\n +(.+?) +\(without a token: 401\)$/m.exec(stdout) ?? [];

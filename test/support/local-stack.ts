@@ -42,11 +42,13 @@ export class LocalStack {
   readonly paths: Paths;
   private readonly env: NodeJS.ProcessEnv;
 
-  constructor() {
+  /** @param watched - whether it has its observability: some eighty objects more, which most tests do not ask for */
+  constructor({ watched = false }: { readonly watched?: boolean } = {}) {
     const cache = projectPaths(REPOSITORY).cache;
     for (const name of readdirSync(REPOSITORY).filter((file) => /^Pulumi\..*yaml$/.test(file))) {
       cpSync(join(REPOSITORY, name), join(this.root, name));
     }
+    if (!watched) for (const stack of ["local", "real"]) this.configure("observability", { enabled: false }, stack);
     symlinkSync(join(REPOSITORY, "local"), join(this.root, "local"));
     // A home of its own shows what would be written into the user's.
     this.env = { ...process.env, [CACHE_VARIABLE]: cache, HOME: join(this.root, "user-home"), NO_COLOR: "1" };

@@ -49,8 +49,8 @@ export interface SteadyLoad {
 
 /** A project with a real node of its own. Its networks are others than a developer's own stack has. */
 export class RealStack extends LocalStack {
-  constructor() {
-    super();
+  constructor(options: ConstructorParameters<typeof LocalStack>[0] = {}) {
+    super(options);
     symlinkSync(join(REPOSITORY, "functions"), join(this.root, "functions"));
     const cluster = this.section("cluster") as Record<string, unknown>;
     this.configure(

@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import program from "../../../infra/index";
 import { parseConfig, SECRET_KEYS } from "../../../infra/config";
 import { stackSchema } from "../../../infra/config-schema";
+import { platformParts } from "../../../local/engine/status";
 import { find, names, register, secret, valueOf, type MockOptions } from "../../support/mocks";
 
 const ROOT = path.resolve(__dirname, "../../..");
@@ -113,6 +114,89 @@ const WAY_IN = [
   "wasm-functions:gateway:ApiGateway gateway",
   "wasm-functions:platform:PlatformNamespace gateway",
 ];
+/** What watches; the components' own tests look at each. */
+const WATCHING = [
+  "kubernetes:apps/v1:DaemonSet collector",
+  "kubernetes:apps/v1:DaemonSet node-exporter",
+  "kubernetes:apps/v1:Deployment grafana",
+  "kubernetes:apps/v1:Deployment kube-state-metrics",
+  "kubernetes:apps/v1:StatefulSet alertmanager",
+  "kubernetes:apps/v1:StatefulSet loki",
+  "kubernetes:apps/v1:StatefulSet prometheus",
+  "kubernetes:core/v1:ConfigMap alertmanager-config-*",
+  "kubernetes:core/v1:ConfigMap collector-config-*",
+  "kubernetes:core/v1:ConfigMap grafana-config-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-control-plane-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-function-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-gateway-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-logs-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-nodes-*",
+  "kubernetes:core/v1:ConfigMap grafana-dashboard-overview-*",
+  "kubernetes:core/v1:ConfigMap loki-config-*",
+  "kubernetes:core/v1:ConfigMap prometheus-config",
+  "kubernetes:core/v1:Namespace monitoring-hosts-namespace",
+  "kubernetes:core/v1:Namespace monitoring-namespace",
+  "kubernetes:core/v1:Secret grafana-secrets",
+  "kubernetes:core/v1:Service alertmanager-pods",
+  "kubernetes:core/v1:Service alertmanager-service",
+  "kubernetes:core/v1:Service grafana",
+  "kubernetes:core/v1:Service loki",
+  "kubernetes:core/v1:Service loki-peers",
+  "kubernetes:core/v1:Service prometheus-pods",
+  "kubernetes:core/v1:Service prometheus-service",
+  "kubernetes:core/v1:ServiceAccount alertmanager-account",
+  "kubernetes:core/v1:ServiceAccount collector-account",
+  "kubernetes:core/v1:ServiceAccount grafana-account",
+  "kubernetes:core/v1:ServiceAccount kube-state-metrics-account",
+  "kubernetes:core/v1:ServiceAccount loki-account",
+  "kubernetes:core/v1:ServiceAccount node-exporter-account",
+  "kubernetes:core/v1:ServiceAccount prometheus-account",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy alertmanager-from-clients",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy authorizer-from-prometheus",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy collector-policy",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-from-prometheus",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy grafana-from-prometheus",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy grafana-to-sources",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy kube-state-metrics-from-prometheus",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy kube-state-metrics-to-api",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy loki-from-clients",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy monitoring-allow-dns",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy monitoring-default-deny",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy monitoring-hosts-allow-dns",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy monitoring-hosts-default-deny",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy prometheus-from-readers",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy prometheus-to-targets",
+  "kubernetes:policy/v1:PodDisruptionBudget alertmanager-budget",
+  "kubernetes:policy/v1:PodDisruptionBudget kube-state-metrics-budget",
+  "kubernetes:policy/v1:PodDisruptionBudget loki-budget",
+  "kubernetes:policy/v1:PodDisruptionBudget prometheus-budget",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole kube-state-metrics-watch",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole prometheus-metrics",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding kube-state-metrics-watch",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding prometheus-metrics",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role prometheus-targets-api",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role prometheus-targets-gateway",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role prometheus-targets-monitoring",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role prometheus-targets-monitoring-hosts",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prometheus-targets-api",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prometheus-targets-gateway",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prometheus-targets-monitoring",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prometheus-targets-monitoring-hosts",
+  "wasm-functions:observability:Alertmanager alertmanager",
+  "wasm-functions:observability:Grafana grafana",
+  "wasm-functions:observability:KubeStateMetrics kube-state-metrics",
+  "wasm-functions:observability:LogCollector collector",
+  "wasm-functions:observability:Loki loki",
+  "wasm-functions:observability:NodeExporter node-exporter",
+  "wasm-functions:observability:Observability observability",
+  "wasm-functions:observability:Prometheus prometheus",
+  "wasm-functions:platform:PlatformNamespace monitoring",
+  "wasm-functions:platform:PlatformNamespace monitoring-hosts",
+];
+const GRAFANA_SECRETS = [
+  "random:index/randomPassword:RandomPassword grafana-admin-password",
+  "random:index/randomPassword:RandomPassword grafana-secret-key",
+];
 /** Where the issuer publishes its keys. */
 const PUBLISHED_KEYS = ["kubernetes:networking.k8s.io/v1:NetworkPolicy authorizer-to-issuer-and-store"];
 /** Whoever gives the gateway its address; the component's own test looks at each. */
@@ -178,7 +262,7 @@ describe("the program", () => {
   it("registers the local stack", async () => {
     const { resources } = await run("local");
     expect(anyHash(names(resources))).toEqual(
-      [...TENANT, ...RUNTIME, ...WAY_IN, ...fnNames("serverless-function")].sort(),
+      [...TENANT, ...RUNTIME, ...WAY_IN, ...WATCHING, ...GRAFANA_SECRETS, ...fnNames("serverless-function")].sort(),
     );
   });
 
@@ -186,7 +270,15 @@ describe("the program", () => {
     const { resources } = await run("dev");
     expect(names(resources).filter(isHosts).length).toBeGreaterThan(10);
     expect(objects(names(resources))).toEqual(
-      [...TENANT, ...GROUP, ...RUNTIME, ...WAY_IN, ...PUBLISHED_KEYS, ...fnNames("serverless-function")].sort(),
+      [
+        ...TENANT,
+        ...GROUP,
+        ...RUNTIME,
+        ...WAY_IN,
+        ...WATCHING,
+        ...PUBLISHED_KEYS,
+        ...fnNames("serverless-function"),
+      ].sort(),
     );
   });
 
@@ -198,7 +290,9 @@ describe("the program", () => {
         ...GROUP,
         ...RUNTIME,
         ...WAY_IN,
+        ...WATCHING,
         ...PUBLISHED_KEYS,
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy alertmanager-to-receivers",
         ...METALLB,
         ...fnNames("serverless-function"),
         "kubernetes:networking.k8s.io/v1:NetworkPolicy serverless-function-to-database",
@@ -230,6 +324,18 @@ describe("the program", () => {
     const order = resources.map((resource) => `${resource.type} ${resource.name}`);
     const pods = order.indexOf("kubernetes:apps/v1:Deployment serverless-function");
     for (const object of isolation) expect(order.indexOf(object)).toBeLessThan(pods);
+  });
+
+  it("makes no workload of the platform's that a status does not know", async () => {
+    const { resources } = await run("local");
+    const made = resources
+      .filter(({ type, name }) => type.startsWith("kubernetes:apps/") && name !== "serverless-function")
+      .map(({ type, inputs }) => {
+        const { name, namespace } = inputs["metadata"] as { name: string; namespace: string };
+        return [type.split(":").at(-1)?.toLowerCase(), name, namespace].join(" ");
+      });
+    const known = platformParts(parseConfig({ ...stackConfig("local"), kubeconfig: undefined }));
+    expect(known.map(({ kind, name, namespace }) => [kind, name, namespace].join(" ")).sort()).toEqual(made.sort());
   });
 
   it("exports where functions are and what the plan came to", async () => {
@@ -280,6 +386,8 @@ describe("the program", () => {
       suggest: "search",
       gateway: "gateway",
       authorizer: "gateway",
+      "kube-state-metrics": "monitoring",
+      grafana: "monitoring",
     });
     expect(names(resources)).toEqual(
       expect.arrayContaining([

@@ -8,11 +8,19 @@ import { installPlugins, pluginsOf, type PluginTool } from "../../../../local/en
 import { projectPaths, type Paths } from "../../../../local/paths";
 
 describe("the plugins that a stack's program asks for", () => {
-  const of = (kind: StackConfig["cluster"]["kind"]) => pluginsOf({ cluster: { kind } as StackConfig["cluster"] });
+  const of = (kind: StackConfig["cluster"]["kind"], enabled = true, grafana = true) =>
+    pluginsOf({ cluster: { kind }, observability: { enabled, grafana: { enabled: grafana } } } as StackConfig);
 
   it("are those that enter hosts only where K3s is set up on them", () => {
-    expect(of("existing")).toEqual(["pulumi-resource-kubernetes"]);
-    expect(of("k3s")).toEqual(["pulumi-resource-kubernetes", "pulumi-resource-command", "pulumi-resource-random"]);
+    const onHosts = ["pulumi-resource-kubernetes", "pulumi-resource-command", "pulumi-resource-random"];
+    expect(of("k3s")).toEqual(onHosts);
+    expect(of("k3s", false)).toEqual(onHosts);
+  });
+
+  it("are those that make a password only where there is a Grafana", () => {
+    expect(of("existing")).toEqual(["pulumi-resource-kubernetes", "pulumi-resource-random"]);
+    expect(of("existing", true, false)).toEqual(["pulumi-resource-kubernetes"]);
+    expect(of("existing", false)).toEqual(["pulumi-resource-kubernetes"]);
   });
 });
 
