@@ -3,6 +3,7 @@ import { formatProblem, ProblemsError } from "../infra/problems";
 import { backup, bundle, bundleCheck, restoreFunctions } from "./artifacts/commands";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
 import { engineWords, StoppedError, UpdateError } from "./engine/update";
+import { graph } from "./graph/command";
 import { hostsCheck } from "./hosts/check";
 import { rotateEncryptionKey } from "./hosts/encryption-key";
 import { restore, snapshot } from "./hosts/snapshots";
@@ -12,7 +13,7 @@ import { CommandError } from "./run";
 import { token } from "./tokens/command";
 
 const COMMANDS = {
-  ...{ up, preview, refresh, down, status, token },
+  ...{ up, preview, refresh, down, status, token, graph },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
   // On the hosts of a stack of kind k3s.
   ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },
