@@ -126,9 +126,9 @@ describe.skipIf(CANNOT_RUN)("a watched stack on a real node", () => {
     await load.stop();
     await startWriter();
     await cutOff(true);
-    await pause(15);
+    await pause(30);
     await stack.kubectl(["delete", "pod", "-n", "monitoring-hosts", "-l", COLLECTOR, "--force", "--grace-period=0"]);
-    await pause(15);
+    await pause(30);
     await cutOff(false);
     await stack.kubectl([
       "wait",
@@ -136,7 +136,7 @@ describe.skipIf(CANNOT_RUN)("a watched stack on a real node", () => {
       "pod/writer",
       "-n",
       "on-call",
-      "--timeout=90s",
+      "--timeout=120s",
     ]);
     const numbers = () =>
       watching.logs('{namespace="on-call", component="writer"}').then((lines) => lines.map(({ text }) => Number(text)));
@@ -214,7 +214,7 @@ const JOBS = [
 ];
 
 /** Numbers that the writer writes, 50 each second. */
-const LINES = 2500;
+const LINES = 4000;
 const COLLECTOR = "app.kubernetes.io/component=log-collector";
 
 /** Metrics that this stack does not have, by the reason. */
