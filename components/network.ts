@@ -1,5 +1,6 @@
+import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
-import type { Input } from "@pulumi/pulumi";
+import type { CustomResourceOptions, Input } from "@pulumi/pulumi";
 
 /** Pods by their namespace and labels. */
 export interface Peer {
@@ -68,4 +69,34 @@ export function fromPods(
     policyTypes: ["Ingress"],
     ingress: [{ from: peers.map(podPeer), ports: tcp(...ports) }],
   };
+}
+
+/** A NetworkPolicy for each of these, called by the part that it is of and its key. */
+export function createPolicies(
+  name: string,
+  metadata: (objectName: string) => types.input.meta.v1.ObjectMeta,
+  policies: Readonly<Record<string, types.input.networking.v1.NetworkPolicySpec>>,
+  opts: CustomResourceOptions,
+): k8s.networking.v1.NetworkPolicy[] {
+  return Object.entries(policies).map(([key, spec]) => {
+    const policyName = `${name}-${key}`;
+    return new k8s.networking.v1.NetworkPolicy(policyName, { metadata: metadata(policyName), spec }, opts);
+  });
+}
+
+/** A Service of the cluster's own that is not waited for: its pods are, by what makes them. */
+export function createService(
+  name: string,
+  metadata: types.input.meta.v1.ObjectMeta,
+  spec: types.input.core.v1.ServiceSpec,
+  opts: CustomResourceOptions,
+): k8s.core.v1.Service {
+  return new k8s.core.v1.Service(
+    name,
+    {
+      metadata: { ...metadata, annotations: { "pulumi.com/skipAwait": "true" } },
+      spec: { type: "ClusterIP", ...spec },
+    },
+    opts,
+  );
 }

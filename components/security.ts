@@ -33,3 +33,19 @@ export function podSecurityLabels(level: "restricted" | "baseline" | "privileged
     ]),
   );
 }
+
+/** A token for the cluster's API, and the certificate to know it by, at the place where clients look. */
+export const CREDENTIALS = {
+  volume: {
+    name: "credentials",
+    projected: {
+      defaultMode: 0o440,
+      sources: [
+        // The kubelet renews it when four fifths have passed.
+        { serviceAccountToken: { path: "token", expirationSeconds: 3600 } },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      ],
+    },
+  },
+  mount: { name: "credentials", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount", readOnly: true },
+} as const satisfies { volume: types.input.core.v1.Volume; mount: types.input.core.v1.VolumeMount };

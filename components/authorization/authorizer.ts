@@ -4,7 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../bundle";
 import { labels, selectorLabels } from "../labels";
-import { fromPods, type Peer } from "../network";
+import { createPolicies, createService, fromPods, type Peer } from "../network";
 import { RESTRICTED_POD } from "../security";
 import {
   autoscaler,
@@ -72,13 +72,7 @@ export class Authorizer extends pulumi.ComponentResource {
       { metadata: metadata(name), automountServiceAccountToken: false },
       inside,
     );
-    for (const [policy, spec] of Object.entries(policies(selector, args))) {
-      new k8s.networking.v1.NetworkPolicy(
-        `${name}-${policy}`,
-        { metadata: metadata(`${name}-${policy}`), spec },
-        inside,
-      );
-    }
+    createPolicies(name, metadata, policies(selector, args), inside);
     const deployment = new k8s.apps.v1.Deployment(
       name,
       {
@@ -237,21 +231,4 @@ function policies(
       },
     }),
   };
-}
-
-function createService(
-  name: string,
-  metadata: k8s.types.input.meta.v1.ObjectMeta,
-  spec: k8s.types.input.core.v1.ServiceSpec,
-  opts: pulumi.CustomResourceOptions,
-): k8s.core.v1.Service {
-  return new k8s.core.v1.Service(
-    name,
-    // The Deployment is waited for, with the same selector.
-    {
-      metadata: { ...metadata, annotations: { "pulumi.com/skipAwait": "true" } },
-      spec: { type: "ClusterIP", ...spec },
-    },
-    opts,
-  );
 }

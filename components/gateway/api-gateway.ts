@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig, GatewayConfig, RouteConfig } from "../../infra/config";
 import type { RequestPathPlan } from "../../infra/plan/types";
 import { labels, selectorLabels } from "../labels";
-import { fromPods, type ApiServerPeers, type Peer } from "../network";
+import { createPolicies, fromPods, type ApiServerPeers, type Peer } from "../network";
 import { RESTRICTED_POD } from "../security";
 import { autoscaler, disruptionBudget, ROLLING_UPDATE, spread } from "../workload";
 import { kongPods } from "./kong";
@@ -91,14 +91,7 @@ export class ApiGateway extends pulumi.ComponentResource {
       "to-upstreams": toUpstreams(selector, reached, args.authorizer, pods.callsApi ? args.apiServer : undefined),
       ...(args.prometheus && { "from-prometheus": fromPods(selector, [args.prometheus], [pods.ports.admin]) }),
     };
-    const network = Object.entries(policies).map(
-      ([policy, spec]) =>
-        new k8s.networking.v1.NetworkPolicy(
-          `${name}-${policy}`,
-          { metadata: metadata(`${name}-${policy}`), spec },
-          inside,
-        ),
-    );
+    const network = createPolicies(name, metadata, policies, inside);
 
     const deployment = new k8s.apps.v1.Deployment(
       name,

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 import { CONFIG_KEY } from "../../programs/endpoints/settings";
 import { bundle } from "../bundle";
+import { CREDENTIALS } from "../security";
 import { CONTAINER, contentHash, probes, resources } from "../workload";
 import type { ApiGatewayArgs } from "./api-gateway";
 import type { GatewayPods, PodContext } from "./pods";
@@ -11,9 +12,6 @@ import { TRAEFIK_FILES, TRAEFIK_PORTS, traefikDynamic, traefikStatic } from "./t
 
 const ENDPOINTS_HEALTH_PORT = 9101;
 const ROUTES = "gateway-routes";
-const CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount";
-/** The kubelet renews it when four fifths have passed. */
-const TOKEN_SECONDS = 3600;
 
 /**
  * Traefik, configured by files alone. Its static configuration is a ConfigMap named by its content, so that a change
@@ -112,7 +110,7 @@ export function traefikPods(args: ApiGatewayArgs, config: RenderArgs, context: P
         volumeMounts: [
           { name: "script", mountPath: "/app", readOnly: true },
           { name: "dynamic", mountPath: TRAEFIK_FILES.dynamic },
-          { name: "credentials", mountPath: CREDENTIALS, readOnly: true },
+          CREDENTIALS.mount,
           ...tls,
         ],
       },
@@ -122,16 +120,7 @@ export function traefikPods(args: ApiGatewayArgs, config: RenderArgs, context: P
       { name: "script", configMap: { name: scriptMap.metadata.name } },
       { name: "dynamic", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
       { name: "tmp", emptyDir: { medium: "Memory", sizeLimit: "64Mi" } },
-      {
-        name: "credentials",
-        projected: {
-          defaultMode: 0o440,
-          sources: [
-            { serviceAccountToken: { path: "token", expirationSeconds: TOKEN_SECONDS } },
-            { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-          ],
-        },
-      },
+      CREDENTIALS.volume,
       ...(certificates === undefined
         ? []
         : [{ name: "certificate", secret: { secretName: certificates, defaultMode: 0o440 } }]),

@@ -3,10 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 import type { ObservabilityConfig } from "../../infra/config";
 import type { ObservabilityPlan } from "../../infra/plan/types";
-import { podPeer, tcp, type Peer } from "../network";
+import { createPolicies, createService, podPeer, tcp, type Peer } from "../network";
 import { CONTAINER, contentHash, disruptionBudget, probes, spread } from "../workload";
 import { alertmanagerConfig, RECEIVERS_FOLDER } from "./alertmanager-config";
-import { account, dataResources, dataVolume, part, podFrame, service, type PartArgs } from "./pods";
+import { account, dataResources, dataVolume, part, podFrame, type PartArgs } from "./pods";
 import { ALERTMANAGER_PORT } from "./prometheus-config";
 
 /** `nobody` of the official image. */
@@ -45,14 +45,8 @@ export class Alertmanager extends pulumi.ComponentResource {
     );
     const receivers = receiverSecret(name, args, metadata, inside);
     const identity = account(name, metadata(name), inside);
-    for (const [policy, spec] of Object.entries(policies(selector, args))) {
-      new k8s.networking.v1.NetworkPolicy(
-        `${name}-${policy}`,
-        { metadata: metadata(`${name}-${policy}`), spec },
-        inside,
-      );
-    }
-    const headless = service(
+    createPolicies(name, metadata, policies(selector, args), inside);
+    const headless = createService(
       `${name}-pods`,
       metadata(`${name}-pods`),
       {
@@ -91,7 +85,7 @@ export class Alertmanager extends pulumi.ComponentResource {
       },
       inside,
     );
-    this.serviceName = service(
+    this.serviceName = createService(
       `${name}-service`,
       metadata(name),
       { selector, ports: [{ name: "http", protocol: "TCP", port: ALERTMANAGER_PORT, targetPort: "http" }] },

@@ -15,6 +15,7 @@ import {
   type CollectorConfigArgs,
 } from "./collector-config";
 import { LOKI_PORT } from "./loki-config";
+import { account } from "./pods";
 
 const CONFIG_FOLDER = "/etc/collector";
 const CONFIG_FILE = "config.yaml";
@@ -58,11 +59,7 @@ export class LogCollector extends pulumi.ComponentResource {
       { metadata: metadata(mapName), immutable: true, data: { [CONFIG_FILE]: text } },
       inside,
     );
-    const account = new k8s.core.v1.ServiceAccount(
-      `${name}-account`,
-      { metadata: metadata(name), automountServiceAccountToken: false },
-      inside,
-    );
+    const identity = account(name, metadata(name), inside);
     new k8s.networking.v1.NetworkPolicy(
       `${name}-policy`,
       { metadata: metadata(name), spec: policy(selector, args) },
@@ -79,7 +76,7 @@ export class LogCollector extends pulumi.ComponentResource {
           template: {
             metadata: { labels: common },
             spec: {
-              serviceAccountName: account.metadata.name,
+              serviceAccountName: identity.metadata.name,
               automountServiceAccountToken: false,
               enableServiceLinks: false,
               priorityClassName: args.priorityClassName,

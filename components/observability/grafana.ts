@@ -19,6 +19,8 @@ import {
   SECRETS_FOLDER,
   settings,
 } from "./grafana-config";
+import { createPolicies, createService } from "../network";
+import { account } from "./pods";
 
 /** User and group of its official image. */
 const GRAFANA_USER = 472;
@@ -104,15 +106,8 @@ export class Grafana extends pulumi.ComponentResource {
       },
       inside,
     );
-    const account = new k8s.core.v1.ServiceAccount(
-      `${name}-account`,
-      { metadata: metadata(name), automountServiceAccountToken: false },
-      inside,
-    );
-    for (const [policy, spec] of Object.entries(policies(selector, args))) {
-      const policyName = `${name}-${policy}`;
-      new k8s.networking.v1.NetworkPolicy(policyName, { metadata: metadata(policyName), spec }, inside);
-    }
+    const identity = account(name, metadata(name), inside);
+    createPolicies(name, metadata, policies(selector, args), inside);
     const deployment = new k8s.apps.v1.Deployment(
       name,
       {
@@ -128,7 +123,7 @@ export class Grafana extends pulumi.ComponentResource {
               annotations: { "wasm-functions.dev/secrets-version": secret.metadata.resourceVersion },
             },
             spec: {
-              serviceAccountName: account.metadata.name,
+              serviceAccountName: identity.metadata.name,
               automountServiceAccountToken: false,
               // Or the Service's address would be in the environment, as a setting of Grafana's.
               enableServiceLinks: false,
@@ -156,17 +151,10 @@ export class Grafana extends pulumi.ComponentResource {
       },
       inside,
     );
-    const service = new k8s.core.v1.Service(
+    const service = createService(
       name,
-      {
-        // The Deployment is waited for, with the same selector.
-        metadata: { ...metadata(name), annotations: { "pulumi.com/skipAwait": "true" } },
-        spec: {
-          type: "ClusterIP",
-          selector,
-          ports: [{ name: "http", protocol: "TCP", port: GRAFANA_PORT, targetPort: "http" }],
-        },
-      },
+      metadata(name),
+      { selector, ports: [{ name: "http", protocol: "TCP", port: GRAFANA_PORT, targetPort: "http" }] },
       inside,
     );
 

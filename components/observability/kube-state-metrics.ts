@@ -1,9 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Sized } from "../../infra/plan/types";
-import { fromPods, toApiServer, type ApiServerPeers, type Peer } from "../network";
+import { createPolicies, fromPods, toApiServer, type ApiServerPeers, type Peer } from "../network";
+import { CREDENTIALS } from "../security";
 import { CONTAINER, disruptionBudget, probes, resources, ROLLING_UPDATE } from "../workload";
-import { account, CREDENTIALS, part, podFrame, type PartArgs } from "./pods";
+import { account, part, podFrame, type PartArgs } from "./pods";
 
 /** `nobody` of the official image. */
 const USER = 65534;
@@ -64,13 +65,7 @@ export class KubeStateMetrics extends pulumi.ComponentResource {
         egress: [toApiServer(args.apiServer)],
       },
     };
-    for (const [policy, spec] of Object.entries(policies)) {
-      new k8s.networking.v1.NetworkPolicy(
-        `${name}-${policy}`,
-        { metadata: metadata(`${name}-${policy}`), spec },
-        inside,
-      );
-    }
+    createPolicies(name, metadata, policies, inside);
     new k8s.apps.v1.Deployment(
       name,
       {

@@ -4,8 +4,7 @@ import { stringify } from "yaml";
 import type { ObservabilityConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan/types";
 import { labels } from "../labels";
-import { podPeer, type Peer } from "../network";
-import { RESTRICTED_POD } from "../security";
+import { createPolicies, createService, podPeer, type Peer } from "../network";
 import { CONTAINER, contentHash, disruptionBudget, probes } from "../workload";
 import {
   LOKI_FOLDER,
@@ -16,7 +15,7 @@ import {
   lokiLabels,
   type LokiConfigArgs,
 } from "./loki-config";
-import { dataResources, dataVolume, service } from "./pods";
+import { account, dataResources, dataVolume, podFrame } from "./pods";
 
 const CONFIG_FOLDER = "/etc/loki";
 const CONFIG_FILE = "loki.yaml";
@@ -77,17 +76,10 @@ export class Loki extends pulumi.ComponentResource {
       inside,
     );
     const keys = createKeys(name, args, metadata, inside);
-    const account = new k8s.core.v1.ServiceAccount(
-      `${name}-account`,
-      { metadata: metadata(name), automountServiceAccountToken: false },
-      inside,
-    );
-    for (const [policy, spec] of Object.entries(policies(selector, args))) {
-      const policyName = `${name}-${policy}`;
-      new k8s.networking.v1.NetworkPolicy(policyName, { metadata: metadata(policyName), spec }, inside);
-    }
+    const identity = account(name, metadata(name), inside);
+    createPolicies(name, metadata, policies(selector, args), inside);
     // Those that start have to find each other before one of them is ready.
-    const headless = service(
+    const headless = createService(
       peers,
       metadata(peers),
       {
@@ -101,7 +93,7 @@ export class Loki extends pulumi.ComponentResource {
       },
       inside,
     );
-    service(
+    createService(
       name,
       metadata(name),
       { selector, ports: [{ name: "http", protocol: "TCP", port: LOKI_PORT, targetPort: "http" }] },
@@ -127,19 +119,8 @@ export class Loki extends pulumi.ComponentResource {
           template: {
             metadata: { labels: common, annotations: keys.annotations },
             spec: {
-              serviceAccountName: account.metadata.name,
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              priorityClassName: args.priorityClassName,
+              ...podFrame(LOKI_USER, identity.metadata.name, args.priorityClassName),
               terminationGracePeriodSeconds: GRACE_SECONDS,
-              securityContext: {
-                ...RESTRICTED_POD,
-                runAsUser: LOKI_USER,
-                runAsGroup: LOKI_USER,
-                fsGroup: LOKI_USER,
-                // A volume of a million chunks is not gone through at each start.
-                fsGroupChangePolicy: "OnRootMismatch",
-              },
               topologySpreadConstraints: apart(selector),
               containers: [container(args, keys)],
               volumes: [{ name: "config", configMap: { name: config.metadata.name } }, ...volumes, ...keys.volumes],

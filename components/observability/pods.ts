@@ -56,22 +56,6 @@ export function podFrame(
   };
 }
 
-/** A token for the cluster's API, and the certificate to know it by, at the place where clients look. */
-export const CREDENTIALS = {
-  volume: {
-    name: "credentials",
-    projected: {
-      defaultMode: 0o440,
-      sources: [
-        // The kubelet renews it when four fifths have passed.
-        { serviceAccountToken: { path: "token", expirationSeconds: 3600 } },
-        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-      ],
-    },
-  },
-  mount: { name: "credentials", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount", readOnly: true },
-} as const satisfies { volume: k8s.types.input.core.v1.Volume; mount: k8s.types.input.core.v1.VolumeMount };
-
 /** Beside its data, as much as every container of the platform may write. */
 const LOGS_ROOM = 64 * 2 ** 20;
 
@@ -105,21 +89,4 @@ export function dataResources(sized: Sized & { readonly storage: number }, stora
   const { requests, limits } = resources(sized);
   if (storage.kind === "persistent") return { requests, limits };
   return { requests, limits: { ...limits, "ephemeral-storage": formatBytes(sized.storage + LOGS_ROOM) } };
-}
-
-/** A Service that is not waited for: its pods are, by what makes them. */
-export function service(
-  name: string,
-  metadata: k8s.types.input.meta.v1.ObjectMeta,
-  spec: k8s.types.input.core.v1.ServiceSpec,
-  opts: pulumi.CustomResourceOptions,
-) {
-  return new k8s.core.v1.Service(
-    name,
-    {
-      metadata: { ...metadata, annotations: { "pulumi.com/skipAwait": "true" } },
-      spec: { type: "ClusterIP", ...spec },
-    },
-    opts,
-  );
 }

@@ -2,9 +2,19 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 import type { ObservabilityPlan } from "../../infra/plan/types";
-import { fromPods, podPeer, tcp, toApiServer, type ApiServerPeers, type Peer } from "../network";
+import {
+  createPolicies,
+  createService,
+  fromPods,
+  podPeer,
+  tcp,
+  toApiServer,
+  type ApiServerPeers,
+  type Peer,
+} from "../network";
+import { CREDENTIALS } from "../security";
 import { CONTAINER, disruptionBudget, probes, spread } from "../workload";
-import { account, CREDENTIALS, dataResources, dataVolume, part, podFrame, service, type PartArgs } from "./pods";
+import { account, dataResources, dataVolume, part, podFrame, type PartArgs } from "./pods";
 import { prometheusConfig, PROMETHEUS_FOLDER, PROMETHEUS_PORT, type PrometheusConfigArgs } from "./prometheus-config";
 
 /** `nobody` of the official image. */
@@ -63,14 +73,8 @@ export class Prometheus extends pulumi.ComponentResource {
       ),
       "to-targets": toTargets(selector, args),
     };
-    for (const [policy, spec] of Object.entries(policies)) {
-      new k8s.networking.v1.NetworkPolicy(
-        `${name}-${policy}`,
-        { metadata: metadata(`${name}-${policy}`), spec },
-        inside,
-      );
-    }
-    const headless = service(
+    createPolicies(name, metadata, policies, inside);
+    const headless = createService(
       `${name}-pods`,
       metadata(`${name}-pods`),
       {
@@ -105,7 +109,7 @@ export class Prometheus extends pulumi.ComponentResource {
       },
       { ...inside, dependsOn: access },
     );
-    this.serviceName = service(
+    this.serviceName = createService(
       `${name}-service`,
       metadata(name),
       {

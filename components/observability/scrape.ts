@@ -1,4 +1,5 @@
 import type { FunctionConfig, ObservabilityConfig } from "../../infra/config";
+import { CREDENTIALS } from "../security";
 
 /** A job of Prometheus' configuration; what of its form is used here. */
 export interface ScrapeJob {
@@ -26,7 +27,7 @@ export interface PodJob {
   readonly metrics?: readonly Relabel[];
 }
 
-const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount";
+const TOKEN = CREDENTIALS.mount.mountPath;
 const POD_LABEL = "__meta_kubernetes_pod_label_app_kubernetes_io_component";
 
 /** Pods of the platform: those that are not ready as well, since their numbers tell why. */

@@ -42,17 +42,18 @@ const FUNCTION_LOG_SAMPLING = 1000;
 /** What watching the stack takes, so that it neither falls short at peak nor is paid for in a small cluster. */
 export function planObservability(config: StackConfig): ObservabilityPlan {
   const { observability } = config;
-  const samplesPerSecond = roundUp(series(config) / (observability.scrapeInterval / 1000));
+  const series = countSeries(config);
+  const samplesPerSecond = roundUp(series / (observability.scrapeInterval / 1000));
   const logs = logVolume(config);
   const bucket = observability.logs.objectStorage !== undefined;
   const days = (millis: number) => millis / 1000 / DAY_SECONDS;
   return {
-    series: series(config),
+    series,
     samplesPerSecond,
     prometheus: {
       ...sized(
         50 + (samplesPerSecond / SAMPLES_PER_CORE) * 1000,
-        160 * MiB + series(config) * BYTES_PER_SERIES,
+        160 * MiB + series * BYTES_PER_SERIES,
         // Queries and the replay of its log at start take more than the rest of its life.
         2,
       ),
@@ -90,7 +91,7 @@ function pods(config: StackConfig): number {
   return sum(worstMoment(config, config.functions, agentCount(config)), (demand) => demand.pods);
 }
 
-function series(config: StackConfig): number {
+function countSeries(config: StackConfig): number {
   const { gateway, authorizer } = planRequestPath(config);
   const servers = config.cluster.kind === "k3s" ? config.cluster.servers.length : 1;
   return roundUp(
