@@ -4,11 +4,11 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
-import program from "../../../infra/index";
-import { parseConfig, SECRET_KEYS } from "../../../infra/config";
+import { parseConfig } from "../../../infra/config";
 import { stackSchema } from "../../../infra/config-schema";
 import { platformParts } from "../../../local/engine/status";
-import { find, names, register, secret, valueOf, type MockOptions } from "../../support/mocks";
+import { find, names, secret, valueOf, type MockOptions } from "../../support/mocks";
+import { projectDefaults, registerStack as run, stackConfig } from "../../support/rendered";
 
 const ROOT = path.resolve(__dirname, "../../..");
 
@@ -16,30 +16,6 @@ const project = readYaml("Pulumi.yaml") as { config: Record<string, { type?: str
 
 function readYaml(file: string): unknown {
   return parse(readFileSync(path.join(ROOT, file), "utf8"));
-}
-
-const projectDefaults = () =>
-  Object.fromEntries(
-    Object.entries(project.config).flatMap(([key, { default: value }]) => (value === undefined ? [] : [[key, value]])),
-  );
-
-/** A stack's config as the engine hands it on: the project's defaults under the stack's own values. */
-function stackConfig(stack: string, overrides: object = {}): Record<string, unknown> {
-  const { config } = readYaml(`Pulumi.${stack}.yaml`) as { config: Record<string, unknown> };
-  const own = Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key.replace("wasm-functions:", ""), value]),
-  );
-  return { ...projectDefaults(), ...own, ...overrides };
-}
-
-function run(stack: string, overrides: object = {}, options: MockOptions = {}) {
-  return register(program, {
-    stack,
-    config: stackConfig(stack, overrides),
-    secretKeys: SECRET_KEYS,
-    preview: true,
-    ...options,
-  });
 }
 
 const existing = (cluster: object = {}) => ({
