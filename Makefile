@@ -66,7 +66,7 @@ manifests: node_modules ## renew the copies of the controllers' release manifest
 	@$(NODE) local/manifests/main.ts
 
 test: node_modules ## everything, fast suites first
-	@test/run.sh check unit tools engine real hosts
+	@test/run.sh 'check unit tools' 'real | engine hosts'
 
 check: node_modules ## format, lint and types
 	@npx prettier --check --log-level warn . && npx eslint . && npx tsc -p .
