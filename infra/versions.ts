@@ -35,7 +35,8 @@ export function k3sMinor(version: string): string {
 /**
  * What `local/tools` finds, downloads or builds; the programs of Kubernetes itself share one version. K3s v1.30.4 brings
  * CoreDNS 1.10.1; 1.11.4 is the one that builds from its module. Pulumi's random provider 4.21.1 is made of HashiCorp's
- * 3.9.0, which its module here pins. Prometheus' Go module counts on from 0.300.0: v0.316.0 is release 3.16.0.
+ * 3.9.0, which its module here pins. Prometheus' Go module counts on from 0.300.0: v0.316.0 is release 3.16.0. Gatekeeper's
+ * manager 3.15.1, of the manifest, does not build from its module (it needs a patched controller-runtime); 3.17.0 does.
  */
 export const TOOL_VERSIONS = {
   pulumi: "3.259.0",
@@ -50,14 +51,19 @@ export const TOOL_VERSIONS = {
   "kube-router": "2.1.0",
   traefik: "3.6.12",
   opa: "0.60.0",
+  gator: "3.15.1",
+  gatekeeper: "3.17.0",
   prometheus: "3.16.0",
   loki: "3.4.2",
   otelcol: "0.160.0",
   "kube-state-metrics": "2.13.0",
+  actionlint: "1.7.12",
+  kubeconform: "0.8.0",
+  "kube-score": "1.20.0",
 } as const;
 
 /**
- * Images of the request path and of observability, where a stack names no other: Traefik as it was run here, and official
+ * Images of the request path, of observability and of admission, where a stack names no other: Traefik as it was run here, and official
  * Node, of which any from 20.12 on will do. Kong 3.9 is the last line with open-source images. Alertmanager and
  * node-exporter are of the versions that Debian 13 has, which are run here.
  */
@@ -72,6 +78,7 @@ export const DEFAULT_IMAGES = {
   collector: `docker.io/otel/opentelemetry-collector-contrib:${TOOL_VERSIONS.otelcol}`,
   kubeStateMetrics: `registry.k8s.io/kube-state-metrics/kube-state-metrics:v${TOOL_VERSIONS["kube-state-metrics"]}`,
   nodeExporter: "quay.io/prometheus/node-exporter:v1.9.0",
+  gatekeeper: "docker.io/openpolicyagent/gatekeeper:v3.15.1",
 } as const;
 
 /**
@@ -100,6 +107,13 @@ export const MANIFESTS = {
     sha256: "84b4e102f2b65f5d69085f5816c29362b74641873d8ac3de996e5f86a8219176",
     file: "components/gateway/metallb/metallb-native.yaml",
     module: { path: "go.universe.tf/metallb", file: "config/manifests/metallb-native.yaml" },
+  },
+  gatekeeper: {
+    version: "3.15.1",
+    url: "https://raw.githubusercontent.com/open-policy-agent/gatekeeper/v3.15.1/deploy/gatekeeper.yaml",
+    sha256: "f23d0b312f19c614d9db37b26492d3f9045d0e0bbbf3cfc15a73fbed4cac3550",
+    file: "components/admission/gatekeeper/gatekeeper.yaml",
+    module: { path: "github.com/open-policy-agent/gatekeeper/v3", file: "deploy/gatekeeper.yaml" },
   },
 } as const satisfies Record<string, ReleaseManifest>;
 
@@ -142,9 +156,9 @@ const OTELCOL_RELEASE = `/open-telemetry/opentelemetry-collector-releases/releas
 const OPA_RELEASE = `/open-policy-agent/opa/releases/download/v${v.opa}`;
 
 /**
- * kwok publishes bare binaries without a list of sums, metrics-server and kube-state-metrics images and manifests only, Loki
- * zip archives, and kube-router archives without a list of sums, of a program that does not know its version; the sums of
- * Pulumi's random provider are SHA-1: these are built.
+ * kwok publishes bare binaries and gator archives, both without a list of sums, metrics-server, kube-state-metrics and
+ * Gatekeeper images and manifests only, Loki zip archives, and kube-router archives without a list of sums, of a program that
+ * does not know its version; the sums of Pulumi's random provider are SHA-1: these are built.
  * The names of the Kubernetes and the command provider's lists are what their release tool makes by default; were one
  * another, or of another sum, the download would be refused and the provider built.
  */

@@ -12,6 +12,7 @@ export const TOOL_GROUPS = {
     "kwok",
     "kwokctl",
     "metrics-server",
+    "gatekeeper",
     "pulumi",
     "pulumi-resource-kubernetes",
     "pulumi-resource-random",
@@ -22,8 +23,11 @@ export const TOOL_GROUPS = {
   monitoring: ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"],
   /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
   hosts: ["pulumi-resource-command"],
-  /** The tests alone: what K3s restores a snapshot by, which is built into it; what policies are built and tested by. */
-  tests: ["etcdutl", "opa"],
+  /**
+   * The tests alone: what K3s restores a snapshot by, which is built into it; what policies are built and tested by; what
+   * reads the workflows, and every stack's objects.
+   */
+  tests: ["etcdutl", "opa", "gator", "actionlint", "kubeconform", "kube-score"],
 } as const;
 
 export type ToolGroup = keyof typeof TOOL_GROUPS;
@@ -142,6 +146,14 @@ function kwokTool(name: "kwok" | "kwokctl"): Tool {
   };
 }
 
+/** A tool of one main package, small enough to be built wherever it is not in the cache. */
+function checkerTool(name: "actionlint" | "kubeconform" | "kube-score", path: string): Tool {
+  const version = versions[name];
+  const build = { name, module: name, package: path, version, set: {}, optimized: true };
+  // No probe: built from modules, they do not know their version.
+  return { name, version, accepts: exactly(version), build };
+}
+
 /** etcd's server and its tool for data on disk, in one program. */
 function etcdTool(name: "etcd" | "etcdutl", probe: NonNullable<Tool["probe"]>): Tool {
   return {
@@ -210,6 +222,21 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       version: versions["metrics-server"],
       set: { "k8s.io/client-go/pkg/version.gitVersion": `v${versions["metrics-server"]}` },
       optimized: false,
+    },
+  },
+  gatekeeper: {
+    name: "gatekeeper",
+    version: versions.gatekeeper,
+    // No probe: the manager tells its version to the API server alone.
+    accepts: exactly(versions.gatekeeper),
+    build: {
+      name: "gatekeeper",
+      module: "gatekeeper",
+      package: "github.com/open-policy-agent/gatekeeper/v3",
+      version: versions.gatekeeper,
+      set: { "github.com/open-policy-agent/gatekeeper/v3/pkg/version.Version": `v${versions.gatekeeper}` },
+      // Each admission waits for it.
+      optimized: true,
     },
   },
   pulumi: {
@@ -360,6 +387,23 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       optimized: false,
     },
   },
+  gator: {
+    name: "gator",
+    version: versions.gator,
+    probe: { args: ["version"], pattern: /^GitVersion:\s+v(\S+)/m },
+    accepts: exactly(versions.gator),
+    build: {
+      name: "gator",
+      module: "gator",
+      package: "github.com/open-policy-agent/gatekeeper/v3/cmd/gator",
+      version: versions.gator,
+      set: { "sigs.k8s.io/release-utils/version.gitVersion": `v${versions.gator}` },
+      optimized: false,
+    },
+  },
+  actionlint: checkerTool("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+  kubeconform: checkerTool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+  "kube-score": checkerTool("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
   "pulumi-resource-command": {
     ...pluginTool("pulumi-resource-command", {
       standIn: "a stand-in of this project's, over this machine's OpenSSH, in the place of Pulumi's own plugin",

@@ -16,8 +16,8 @@ export default async function setup(): Promise<void> {
   const paths = projectPaths(resolve(__dirname, "../.."));
   claimPulumiHome(paths);
   const options = { paths, progress: createProgress(process.stderr) };
-  const { local, node, hosts, tests } = TOOL_GROUPS;
-  await ensureTools([...local, ...node, ...hosts, ...tests], options);
+  const { local, node, hosts } = TOOL_GROUPS;
+  await ensureTools([...local, ...node, ...hosts, "etcdutl"], options);
   await ensureHostImage(options);
   await ensureShim(options);
   for (const image of Object.values(IMAGES)) await assembleImage(image, options);

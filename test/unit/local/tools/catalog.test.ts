@@ -44,10 +44,15 @@ describe("the versions of the tools", () => {
     ["coredns", `github.com/coredns/coredns v${TOOL_VERSIONS.coredns}`],
     ["traefik", `github.com/traefik/traefik/v3 v${TOOL_VERSIONS.traefik}`],
     ["opa", `github.com/open-policy-agent/opa v${TOOL_VERSIONS.opa}`],
+    ["gator", `github.com/open-policy-agent/gatekeeper/v3 v${TOOL_VERSIONS.gator}`],
+    ["gatekeeper", `github.com/open-policy-agent/gatekeeper/v3 v${TOOL_VERSIONS.gatekeeper}`],
     ["prometheus", `github.com/prometheus/prometheus v${TOOL_VERSIONS.prometheus.replace(/^3\.(\d+)/, "0.3$1")}`],
     ["loki", `github.com/grafana/loki/v3 v${TOOL_VERSIONS.loki}`],
     ["otelcol", `go.opentelemetry.io/collector/otelcol v${TOOL_VERSIONS.otelcol}`],
     ["kube-state-metrics", `k8s.io/kube-state-metrics/v2 v${TOOL_VERSIONS["kube-state-metrics"]}`],
+    ["actionlint", `github.com/rhysd/actionlint v${TOOL_VERSIONS.actionlint}`],
+    ["kubeconform", `github.com/yannh/kubeconform v${TOOL_VERSIONS.kubeconform}`],
+    ["kube-score", `github.com/zegl/kube-score v${TOOL_VERSIONS["kube-score"]}`],
   ])("are what the module of %s pins", (name, requirement) => {
     expect(read("local", "tools", name, "go.mod")).toContain(requirement);
   });
@@ -137,6 +142,7 @@ describe("a version probe reads what the tool prints", () => {
     ["coredns", "CoreDNS-1.11.4\nlinux/amd64, go1.26.8, \n", "1.11.4"],
     ["traefik", "Version:      3.6.12\nCodename:     cheddar\nGo version:   go1.26.8\nBuilt:        now\n", "3.6.12"],
     ["opa", "Version: 0.60.0\nBuild Commit: \nBuild Timestamp: \nGo Version: go1.26.8\n", "0.60.0"],
+    ["gator", "gator: a suite of tools\n\nGitVersion:    v3.15.1\nGitCommit:     unknown\n", "3.15.1"],
     ["prometheus", "prometheus, version 3.16.0 (branch: , revision: unknown)\n  build user:       \n", "3.16.0"],
     ["promtool", "promtool, version 3.16.0 (branch: , revision: unknown)\n  build user:       \n", "3.16.0"],
     ["loki", "loki, version 3.4.2 (branch: , revision: )\n  build user:       \n", "3.4.2"],

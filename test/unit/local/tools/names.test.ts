@@ -16,7 +16,7 @@ describe("the tools that a command line asks for", () => {
     const once = ["coredns", "kubelet", "kube-proxy", "kube-router", "traefik"];
     expect(wantedTools(["coredns", "node", "node"])).toEqual(once);
     expect(wantedTools(["hosts"])).toEqual(["pulumi-resource-command"]);
-    expect(wantedTools(["tests"])).toEqual(["etcdutl", "opa"]);
+    expect(wantedTools(["tests"])).toEqual(["etcdutl", "opa", "gator", "actionlint", "kubeconform", "kube-score"]);
     const monitoring = ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"];
     expect(wantedTools(["monitoring"])).toEqual(monitoring);
     expect([...wantedTools(["node", "hosts", "monitoring", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
