@@ -22,6 +22,8 @@ const zones = [
       "./cluster/releases.ts",
       "./cluster/host-needs.ts",
       "./cluster/host-script.ts",
+      "./admission/flags.ts",
+      "./admission/names.ts",
       "./observability/dashboards",
     ],
     message:
@@ -33,9 +35,14 @@ const zones = [
     message: "Components get what they need as arguments.",
   },
   {
-    target: ["./programs", "./policies"],
-    from: ["./infra", "./components", "./local"],
-    message: "What runs in pods, and policies, know nothing of the program that puts them there.",
+    target: ["./programs", "./policies/admission", "./policies/authorization"],
+    from: ["./infra", "./components", "./local", "./policies/stack"],
+    message: "What runs in pods and clusters knows nothing of the program that puts it there.",
+  },
+  {
+    target: "./policies/stack",
+    from: ["./components", "./local"],
+    message: "Stack policies judge what components make, by config and plan: they share nothing with them.",
   },
   ...[
     "functions",
@@ -68,8 +75,13 @@ const PURE = [
   "components/cluster/releases.ts",
   "components/cluster/host-needs.ts",
   "components/cluster/host-script.ts",
+  "components/admission/flags.ts",
+  "components/admission/names.ts",
   "components/observability/dashboards/**",
 ];
+
+/** What stack policies rest on of infra/: pure values alone. The SDKs take seconds to load. */
+const STACK_POLICIES_MAY_IMPORT = "infra/(?!(?:admission-facts|config|plan|problems|units|addresses)$|plan/types$)";
 
 export default tseslint.config(
   { ignores: ["node_modules", ".local", "eslint.config.mjs"] },
@@ -115,6 +127,23 @@ export default tseslint.config(
               regex: "infra/(?!units$|addresses$)",
               allowTypeImports: true,
               message: "Components take only types from infra/, and its pure value helpers.",
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ["policies/stack/**"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: `@pulumi/kubernetes|@pulumi/pulumi$|${STACK_POLICIES_MAY_IMPORT}`,
+              allowTypeImports: true,
+              message: "Stack policies take types from the SDKs, and of infra/ only config, plan and pure helpers.",
             },
           ],
         },

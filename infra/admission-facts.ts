@@ -1,0 +1,60 @@
+import type { AdmissionFacts, PlatformNamespaceFacts } from "../policies/admission/policy";
+import type { StackConfig } from "./config";
+import { ADMISSION_NAMESPACE } from "./config-admission";
+import { OBSERVABILITY_IMAGES } from "./config-observability";
+import { DEFAULT_IMAGES } from "./versions";
+
+/** MetalLB's own, which its manifest names. */
+const METALLB = { namespace: "metallb-system", registry: "quay.io/metallb/" };
+
+/** What a stack's constraints are made of. */
+export function admissionFacts(config: StackConfig): AdmissionFacts {
+  const { platform, cluster, tenants, functions, gateway, admission } = config;
+  return {
+    environment: platform.environment,
+    tenants: tenants.map(({ name }) => ({
+      namespace: name,
+      functions: functions
+        .filter(({ tenant }) => tenant === name)
+        .map(({ name, resources: { limits }, scaling }) => ({
+          name,
+          limits: { cpu: limits.cpu / 1000, memory: limits.memory },
+          maxReplicas: scaling.max,
+        })),
+    })),
+    gateway: { namespace: gateway.namespace, service: "api-gateway" },
+    networks: [cluster.network.podCidr.text, cluster.network.serviceCidr.text],
+    platform: platformNamespaces(config),
+    registries: { tenants: admission.registries, platform: platformRepositories(config) },
+    digests: admission.requireDigests,
+    runtimeClassName: "wasmedge",
+  };
+}
+
+function platformNamespaces({ gateway, observability }: StackConfig): readonly PlatformNamespaceFacts[] {
+  const { namespace } = observability;
+  return [
+    { role: "gateway", namespace: gateway.namespace },
+    { role: "admission", namespace: ADMISSION_NAMESPACE },
+    ...(gateway.entry.kind === "metallb" ? [{ role: "metallb", namespace: METALLB.namespace } as const] : []),
+    ...(observability.enabled
+      ? [
+          { role: "monitoring", namespace } as const,
+          { role: "monitoring-hosts", namespace: `${namespace}-hosts` } as const,
+        ]
+      : []),
+  ];
+}
+
+/** Repositories, at any version: an upgrade's new image and what still runs are both allowed. */
+function platformRepositories({ gateway, authorization, observability, admission }: StackConfig): readonly string[] {
+  const watching = OBSERVABILITY_IMAGES.map((key) => observability.images[key]?.text ?? DEFAULT_IMAGES[key]);
+  const images = [
+    gateway.image?.text ?? DEFAULT_IMAGES[gateway.kind],
+    authorization.image?.text ?? DEFAULT_IMAGES.node,
+    admission.image?.text ?? DEFAULT_IMAGES.gatekeeper,
+    ...(observability.enabled ? watching : []),
+  ];
+  const own = images.map((image) => image.replace(/(?::[\w.-]+)?(?:@sha256:[a-f0-9]+)?$/, ""));
+  return [...new Set([...own, ...(gateway.entry.kind === "metallb" ? [METALLB.registry] : [])])].sort();
+}
