@@ -120,3 +120,9 @@ export function parseImage(text: string): Parsed<ImageRef> {
     ok: { text, registry, repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) },
   };
 }
+
+/** Where an image's repository is, as a prefix: `registry.example.com/shop/`, or the registry where there is no folder. */
+export function folderOf({ registry, repository }: ImageRef): string {
+  const name = `${registry}/${repository}`;
+  return name.slice(0, name.lastIndexOf("/") + 1);
+}

@@ -176,7 +176,7 @@ const existingCluster = section({
   agents: field.positiveCount.default(10),
   /**
    * Set where `make up` itself starts this cluster on this machine: with simulated nodes, in whose pods nothing runs, or
-   * with one real node, which needs root. The Pulumi program does not look at it.
+   * with one real node, which needs root. To the Pulumi program it says only that nobody else uses the cluster.
    */
   embedded: z.enum(["simulated-nodes", "wasm-node"]).optional(),
 });

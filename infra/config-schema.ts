@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { folderOf, type ImageRef } from "./addresses";
+import { admissionSchema } from "./config-admission";
 import { authorizationSchema } from "./config-authorization";
 import { clusterSchema } from "./config-cluster";
 import * as field from "./config-fields";
@@ -129,6 +131,7 @@ export const stackSchema = section({
   /** Default: the reference's, to the first function. */
   routes: z.array(routeSchema).min(1).prefault([{}]),
   observability: observabilitySchema.prefault({}),
+  admission: admissionSchema.prefault({}),
   controlPlane: controlPlane.prefault({}),
   cost: cost.prefault({}),
   /** Secrets come as markers of their presence; their values go straight to the component that needs them. */
@@ -141,7 +144,16 @@ export const stackSchema = section({
   budgetStore: z.record(z.string(), PRESENT).default({}),
   alertReceivers: z.record(z.string(), PRESENT).default({}),
   logStorage: z.record(z.string(), PRESENT).default({}),
-}).transform((config) => ({ ...config, routes: withTargets(config) }));
+}).transform((config) => ({
+  ...config,
+  routes: withTargets(config),
+  admission: { ...config.admission, registries: config.admission.registries ?? ownRegistries(config.functions) },
+}));
+
+/** Where the stack's own functions have their images. */
+function ownRegistries(functions: readonly { readonly image: ImageRef }[]): string[] {
+  return [...new Set(functions.map(({ image }) => folderOf(image)))].sort();
+}
 
 interface Routed<Route> {
   readonly functions: readonly { readonly name: string }[];

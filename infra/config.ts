@@ -1,5 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
+import { admissionProblems } from "./admission-checks";
 import { duplicates } from "./config-fields";
 import { DEFAULT_FUNCTION_NAME } from "./config-function";
 import { stackSchema } from "./config-schema";
@@ -27,6 +28,7 @@ export type GatewayConfig = StackConfig["gateway"];
 export type RouteConfig = StackConfig["routes"][number];
 export type AuthorizationConfig = StackConfig["authorization"];
 export type ObservabilityConfig = StackConfig["observability"];
+export type AdmissionConfig = StackConfig["admission"];
 export type ControlPlaneConfig = StackConfig["controlPlane"];
 
 /** Stands in for a secret's value in what `parseConfig` is given: it must know that it is set, and no more. */
@@ -132,7 +134,12 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
       fix: "drop the secret, or say cluster.kind: existing",
     });
   }
-  problems.push(...snapshotStorageProblems(config), ...gatewayProblems(config), ...observabilityProblems(config));
+  problems.push(
+    ...snapshotStorageProblems(config),
+    ...gatewayProblems(config),
+    ...observabilityProblems(config),
+    ...admissionProblems(config),
+  );
   for (const tenant of config.tenants) {
     if (tenant.name === config.gateway.namespace) {
       problems.push({
@@ -262,6 +269,11 @@ const UNIONS: Readonly<Record<string, { readonly limit: string; readonly fix: st
   "observability.storage": {
     limit: "must say where metrics and logs are kept: persistent (in volumes) or ephemeral (in the pod)",
     fix: "set kind: persistent or kind: ephemeral",
+  },
+  "admission.webhook": {
+    limit:
+      "must say where the API server asks: service (Gatekeeper's own) or url (a Gatekeeper outside of the cluster)",
+    fix: "set kind: service, or kind: url with url and caFile",
   },
   "authorization.budgets": {
     limit: "must say where budgets are kept: divided (each replica has its share) or shared (in Valkey)",

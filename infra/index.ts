@@ -17,6 +17,7 @@ import {
   tenantOutputs,
   type StackOutputs,
 } from "./outputs";
+import { guarding, webhookAccess } from "./guarding";
 import { readManifest } from "./manifests";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
@@ -50,7 +51,11 @@ export = async function program(): Promise<StackOutputs> {
   const { keys, warning: keysWarning } = tokenKeys(config, projectRoot, preview);
   const metallb =
     gateway.entry.kind === "metallb" ? readable(() => readManifest(MANIFESTS.metallb, projectRoot)) : undefined;
-  await report({ config, plan, warnings: [access.warning, keysWarning], preview });
+  const gatekeeper = config.admission.enabled
+    ? readable(() => readManifest(MANIFESTS.gatekeeper, projectRoot))
+    : undefined;
+  const { target, warning: webhookWarning } = webhookAccess(config, projectRoot, preview);
+  await report({ config, plan, warnings: [access.warning, keysWarning, webhookWarning], preview });
 
   const { environment, protect } = config.platform;
   const provider = new k8s.Provider("cluster", {
@@ -63,14 +68,17 @@ export = async function program(): Promise<StackOutputs> {
     enableSecretMutable: true,
   });
 
+  const admission = guarding({ config, plan, manifest: gatekeeper, target }, { provider });
+  const guarded = { provider, dependsOn: admission ? [admission] : [] };
+
   const { agentLabels } = plan.topology;
-  const runtime = new WasmRuntime("wasm-runtime", { environment, runtime: config.runtime, agentLabels }, { provider });
+  const runtime = new WasmRuntime("wasm-runtime", { environment, runtime: config.runtime, agentLabels }, guarded);
 
   const tenants = byName(config.tenants, ({ name, group }) => {
     const functions = config.functions.filter((fn) => fn.tenant === name);
     const { pullCredentials } = secrets;
     const quota = of(plan.quotas, name);
-    return new Tenant(name, { environment, protect, quota, functions, group, pullCredentials }, { provider });
+    return new Tenant(name, { environment, protect, quota, functions, group, pullCredentials }, guarded);
   });
 
   const { notReadyTolerationSeconds, unreachableTolerationSeconds } = plan.controlPlane.apiServer;
@@ -96,8 +104,8 @@ export = async function program(): Promise<StackOutputs> {
     );
   });
 
-  const apiGateway = wayIn({ config, plan, secrets, keys, metallb, runtime, tenants, deployed: functions, provider });
-  const observability = watching({ config, plan, secrets, runtime, provider });
+  const apiGateway = wayIn({ config, plan, secrets, keys, metallb, runtime, tenants, deployed: functions, guarded });
+  const observability = watching({ config, plan, secrets, runtime, guarded });
 
   return {
     environment,

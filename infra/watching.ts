@@ -1,4 +1,4 @@
-import type * as k8s from "@pulumi/kubernetes";
+import { GATEKEEPER_PEER } from "../components/admission/admission";
 import { AUTHORIZER_PORTS } from "../components/authorization/settings";
 import { TRAEFIK_PORTS } from "../components/gateway/traefik-config";
 import { hostsNamespaceName, Observability, PROMETHEUS_LABELS } from "../components/observability/observability";
@@ -6,6 +6,7 @@ import { selectorLabels } from "../components/labels";
 import type { Peer } from "../components/network";
 import { PlatformNamespace } from "../components/platform/platform-namespace";
 import type { WasmRuntime } from "../components/runtime/wasm-runtime";
+import type { Guarded } from "./guarded";
 import { apiServerPeers, hostPeers } from "./api-server";
 import type { StackConfig } from "./config";
 import { OBSERVABILITY_IMAGES } from "./config-observability";
@@ -19,7 +20,7 @@ export interface WatchingArgs {
   readonly plan: Plan;
   readonly secrets: StackSecrets;
   readonly runtime: WasmRuntime;
-  readonly provider: k8s.Provider;
+  readonly guarded: Guarded;
 }
 
 /** Who reads the metrics of gateway and authorizer; nobody, where the stack is not watched by this program. */
@@ -28,16 +29,16 @@ export function prometheusPeer({ observability }: StackConfig): Peer | undefined
 }
 
 /** What watches the stack, in two namespaces of its own: one for all, one for what has to see hosts. */
-export function watching({ config, plan, secrets, runtime, provider }: WatchingArgs): Observability | undefined {
+export function watching({ config, plan, secrets, runtime, guarded }: WatchingArgs): Observability | undefined {
   const { observability, gateway, routes, authorization, functions, tenants } = config;
   if (!observability.enabled) return undefined;
   const { environment, protect } = config.platform;
   // With the namespace would go the volumes that metrics and logs are in.
-  const own = new PlatformNamespace(observability.namespace, { environment, protect }, { provider });
+  const own = new PlatformNamespace(observability.namespace, { environment, protect }, guarded);
   const hosts = new PlatformNamespace(
     hostsNamespaceName(observability),
     { environment, podSecurity: "privileged" },
-    { provider },
+    guarded,
   );
   const { accessKey, secretKey } = secrets.logStorage;
   return new Observability(
@@ -61,12 +62,13 @@ export function watching({ config, plan, secrets, runtime, provider }: WatchingA
           ports: [AUTHORIZER_PORTS.admin],
         },
       ],
+      admission: config.admission.enabled ? GATEKEEPER_PEER : undefined,
       apiServer: apiServerPeers(config),
       hosts: hostPeers(config),
       priorityClassName: runtime.platformPriorityClassName,
       receivers: secrets.alertReceivers,
       bucketKeys: accessKey && secretKey && { id: accessKey, secret: secretKey },
     },
-    { provider, dependsOn: [own, hosts] },
+    { provider: guarded.provider, dependsOn: [...guarded.dependsOn, own, hosts] },
   );
 }

@@ -1,4 +1,3 @@
-import type * as k8s from "@pulumi/kubernetes";
 import { Authorizer } from "../components/authorization/authorizer";
 import { ApiGateway } from "../components/gateway/api-gateway";
 import { ADDRESS_POOL_ANNOTATION, MetalLb } from "../components/gateway/metallb";
@@ -9,6 +8,7 @@ import type { WasmRuntime } from "../components/runtime/wasm-runtime";
 import type { Tenant } from "../components/tenancy/tenant";
 import { apiServerPeers } from "./api-server";
 import type { StackConfig } from "./config";
+import type { Guarded } from "./guarded";
 import { byName, of } from "./outputs";
 import type { Plan } from "./plan";
 import type { StackSecrets } from "./read-config";
@@ -28,7 +28,7 @@ export interface WayInArgs {
   readonly tenants: Readonly<Record<string, Tenant>>;
   /** By name: a route leads to one when its pods are ready. */
   readonly deployed: Readonly<Record<string, WasmFunction>>;
-  readonly provider: k8s.Provider;
+  readonly guarded: Guarded;
 }
 
 /** What stands between clients and functions: a namespace of its own, the authorizer, who gives an address, the gateway. */
@@ -41,12 +41,12 @@ export function wayIn({
   runtime,
   tenants,
   deployed,
-  provider,
+  guarded,
 }: WayInArgs): ApiGateway {
   const { gateway, routes, functions, authorization } = config;
   const { requestPath } = plan;
   const { environment } = config.platform;
-  const platform = new PlatformNamespace(gateway.namespace, { environment }, { provider });
+  const platform = new PlatformNamespace(gateway.namespace, { environment }, guarded);
   const common = {
     ...{ environment, gateway, routes, functions },
     namespace: platform.namespace,
@@ -68,12 +68,12 @@ export function wayIn({
       maxReplicas: requestPath.authorizer.max,
       storePassword: secrets.budgetStore["password"],
     },
-    { provider, dependsOn: [platform] },
+    { provider: guarded.provider, dependsOn: [platform] },
   );
   const { entry } = gateway;
   const pool =
     entry.kind === "metallb" && metallb !== undefined
-      ? new MetalLb("metallb", { environment, addresses: entry.addresses, manifest: metallb }, { provider })
+      ? new MetalLb("metallb", { environment, addresses: entry.addresses, manifest: metallb }, guarded)
       : undefined;
   return new ApiGateway(
     "gateway",
@@ -95,7 +95,7 @@ export function wayIn({
       certificate: secrets.gatewayTls,
     },
     {
-      provider,
+      provider: guarded.provider,
       dependsOn: [platform, authorizer, ...Object.values(tenants), ...Object.values(deployed), ...(pool ? [pool] : [])],
     },
   );

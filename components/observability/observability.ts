@@ -30,6 +30,9 @@ export type Images = Readonly<
   Record<"prometheus" | "alertmanager" | "loki" | "collector" | "kubeStateMetrics" | "nodeExporter" | "grafana", string>
 >;
 
+/** Pods that tell metrics, with the ports that they do it at. */
+export type ScrapedPeer = Peer & { readonly ports: readonly number[] };
+
 export interface ObservabilityArgs {
   /** Goes into the `environment` label. */
   readonly environment: string;
@@ -45,8 +48,10 @@ export interface ObservabilityArgs {
   /** Where what watches is, and what has to see hosts themselves. */
   readonly namespace: pulumi.Input<string>;
   readonly hostsNamespace: pulumi.Input<string>;
-  /** Pods of the request path that tell metrics, with the ports that they do it at. */
-  readonly requestPath: readonly (Peer & { readonly ports: readonly number[] })[];
+  /** Of the request path. */
+  readonly requestPath: readonly ScrapedPeer[];
+  /** Gatekeeper's pods, where this stack has them. */
+  readonly admission?: (ScrapedPeer & { readonly namespace: string; readonly component: string }) | undefined;
   readonly apiServer: ApiServerPeers;
   /** Networks in which hosts are, and ports of the control plane there. */
   readonly hosts: ApiServerPeers;
@@ -146,6 +151,7 @@ export class Observability extends pulumi.ComponentResource {
           ...watched,
           environment,
           hostsNamespace: hostsNamespaceName(observability),
+          admission: args.admission,
           alertmanager: { service: "alertmanager-pods", replicas: observability.metrics.replicas },
         },
         rules: ruleFile(ruleGroups(watched)),
@@ -153,9 +159,11 @@ export class Observability extends pulumi.ComponentResource {
           [args.gateway.namespace]: args.gateway.namespace,
           [observability.namespace]: namespace,
           [hostsNamespaceName(observability)]: hostsNamespace,
+          ...(args.admission && { [args.admission.namespace]: args.admission.namespace }),
         },
         targets: [
           ...args.requestPath,
+          ...(args.admission ? [args.admission] : []),
           { ...peer("alertmanager"), ports: [ALERTMANAGER_PORT] },
           { ...logs, ports: [LOKI_PORT] },
           { ...peer("kube-state-metrics"), ports: [KUBE_STATE_METRICS_PORT] },

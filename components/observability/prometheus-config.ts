@@ -1,5 +1,5 @@
 import type { FunctionConfig, GatewayConfig, ObservabilityConfig } from "../../infra/config";
-import { controlPlaneJobs, functionLabels, kubeletJobs, podJob, type ScrapeJob } from "./scrape";
+import { controlPlaneJobs, functionLabels, gatekeeperJob, kubeletJobs, podJob, type ScrapeJob } from "./scrape";
 
 export const PROMETHEUS_PORT = 9090;
 export const ALERTMANAGER_PORT = 9093;
@@ -14,6 +14,8 @@ export interface PrometheusConfigArgs {
   readonly gateway: Pick<GatewayConfig, "kind" | "namespace">;
   /** Namespace of what watches hosts. */
   readonly hostsNamespace: string;
+  /** Gatekeeper's pods, where there are any. */
+  readonly admission?: { readonly namespace: string; readonly component: string } | undefined;
   /** Name of the headless Service of Alertmanager's pods, and how many there are. */
   readonly alertmanager: { readonly service: string; readonly replicas: number };
 }
@@ -57,6 +59,7 @@ function scrapeJobs({
   functions,
   gateway,
   hostsNamespace,
+  admission,
 }: PrometheusConfigArgs): ScrapeJob[] {
   const { namespace, grafana } = observability;
   const own = (job: string, port = "http") => podJob({ job, namespace, component: job, port });
@@ -74,6 +77,7 @@ function scrapeJobs({
     podJob({ job: "kube-state-metrics", namespace, component: "kube-state-metrics", port: "http", honorLabels: true }),
     podJob({ job: "node-exporter", namespace: hostsNamespace, component: "node-exporter", port: "metrics" }),
     podJob({ job: "collector", namespace: hostsNamespace, component: "log-collector", port: "metrics" }),
+    ...(admission ? [gatekeeperJob(admission)] : []),
     own("prometheus"),
     own("alertmanager"),
     podJob({ job: "loki", namespace, component: "logs", port: "http" }),

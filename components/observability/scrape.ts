@@ -186,6 +186,19 @@ function apiServerJob(metrics: readonly Relabel[]): ScrapeJob {
   };
 }
 
+const GATEKEEPER_FAMILIES = [
+  "gatekeeper_validation_request_(?:count_total|duration_seconds_(?:bucket|count|sum))",
+  "gatekeeper_violations",
+  "gatekeeper_audit_(?:duration_seconds_(?:bucket|count|sum)|last_run_end_time)",
+  "gatekeeper_constraints",
+  "process_(?:cpu_seconds_total|resident_memory_bytes)",
+];
+
+/** What Gatekeeper answered, and what its audit found. */
+export function gatekeeperJob({ namespace, component }: Pick<PodJob, "namespace" | "component">): ScrapeJob {
+  return podJob({ job: "gatekeeper", namespace, component, port: "metrics", metrics: [keep(GATEKEEPER_FAMILIES)] });
+}
+
 /** What runs on the API servers' hosts, at a port of its own. */
 function besideApiServers(job: string, port: number | undefined, families: readonly string[]): ScrapeJob[] {
   if (port === undefined) return [];

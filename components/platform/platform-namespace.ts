@@ -28,7 +28,8 @@ export class PlatformNamespace extends pulumi.ComponentResource {
       { metadata: { name, labels: { ...common, ...podSecurityLabels(args.podSecurity ?? "restricted") } } },
       { parent: this, protect: args.protect ?? false },
     );
-    this.namespace = namespace.metadata.name;
+    // Its own output would be unknown to a preview without a cluster, and with it the place of everything in it.
+    this.namespace = namespace.urn.apply(() => name);
     for (const [policy, spec] of Object.entries({ "default-deny": DENY_ALL, "allow-dns": ALLOW_DNS })) {
       new k8s.networking.v1.NetworkPolicy(
         `${name}-${policy}`,

@@ -48,7 +48,8 @@ export class Tenant extends pulumi.ComponentResource {
       { metadata: { name, labels: { ...common, ...podSecurityLabels("restricted") } } },
       { ...inside, protect: args.protect ?? false },
     );
-    this.namespace = namespace.metadata.name;
+    // Its own output would be unknown to a preview without a cluster, and with it the place of everything in it.
+    this.namespace = namespace.urn.apply(() => name);
     const metadata = (objectName: string) => ({ name: objectName, namespace: this.namespace, labels: common });
 
     new k8s.core.v1.ResourceQuota(

@@ -2,6 +2,7 @@ import type { FunctionConfig, StackConfig } from "../config";
 import type { Problem } from "../problems";
 import { humanBytes } from "../units";
 import type { Capacity, Resources, Topology } from "./types";
+import { admissionDemand } from "./admission";
 import { worstMoment, type FunctionDemand } from "./demand";
 import { formatCores, formatCount, sum } from "./numbers";
 import { observabilityDemand } from "./observability";
@@ -32,13 +33,15 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
   const everywhere = remaining * config.cluster.systemPodsPerAgent;
   const requestPath = platformDemand(config);
   const watching = observabilityDemand(config);
-  const system = everywhere + requestPath.pods + watching.pods;
+  const admission = admissionDemand(config);
+  const system = everywhere + requestPath.pods + watching.pods + admission.pods;
   const total = sum(functions, (demand) => demand.pods) + system;
   const maxPods = Math.min(BRIDGE_PORTS, config.cluster.maxPodsPerAgent ?? computedMaxPods(config, agents));
   const gap = gapPerAgent(remaining, [
     ...functions.map(({ size }) => size.requests),
     requestPath.largest,
     watching.largest,
+    admission.largest,
   ]);
   const capacity: Capacity = {
     pods: {
@@ -53,12 +56,14 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
         sum(functions, (demand) => demand.pods * demand.size.requests.cpu) +
         everywhere * SYSTEM_POD.cpu +
         requestPath.cpu +
-        watching.cpu,
+        watching.cpu +
+        admission.cpu,
       memory:
         sum(functions, (demand) => demand.pods * demand.size.requests.memory) +
         everywhere * SYSTEM_POD.memory +
         requestPath.memory +
-        watching.memory,
+        watching.memory +
+        admission.memory,
     },
     offered: {
       agents: remaining,

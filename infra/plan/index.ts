@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config";
 import { ProblemsError } from "../problems";
 import type { Plan } from "./types";
+import { planAdmission } from "./admission";
 import { capacityProblems, planCapacity } from "./capacity";
 import { planControlPlane } from "./control-plane";
 import { planCost } from "./cost";
@@ -39,6 +40,7 @@ export function planStack(config: StackConfig): Plan {
     scaleOut: planScaleOut(config),
     requestPath: planRequestPath(config),
     observability: planObservability(config),
+    admission: planAdmission(config),
     controlPlane: planControlPlane(config, topology),
     cost: planCost(config, topology),
   };

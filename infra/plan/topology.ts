@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config";
 import type { Problem } from "../problems";
 import type { Resources, Topology } from "./types";
+import { admissionDemand } from "./admission";
 import { worstMoment } from "./demand";
 import { formatCount, nextPowerOfTwo, sum } from "./numbers";
 import { observabilityDemand } from "./observability";
@@ -54,9 +55,8 @@ export function usableAddresses(maskSize: number): number {
 export function computedMaxPods(config: StackConfig, agents: number): number {
   const remaining = remainingAgents(agents);
   const pods = sum(worstMoment(config, config.functions, remaining), (demand) => demand.pods);
-  const share =
-    Math.ceil((pods + platformDemand(config).pods + observabilityDemand(config).pods) / remaining) +
-    config.cluster.systemPodsPerAgent;
+  const platform = sum([platformDemand, observabilityDemand, admissionDemand], (demand) => demand(config).pods);
+  const share = Math.ceil((pods + platform) / remaining) + config.cluster.systemPodsPerAgent;
   const rounded = Math.ceil(share / 10) * 10;
   return Math.max(DEFAULT_MAX_PODS, share <= BRIDGE_PORTS ? Math.min(rounded, BRIDGE_PORTS) : rounded);
 }

@@ -11,6 +11,7 @@ export interface Plan {
   readonly scaleOut: Readonly<Record<string, ScaleOut>>;
   readonly requestPath: RequestPathPlan;
   readonly observability: ObservabilityPlan;
+  readonly admission: AdmissionPlan;
   readonly controlPlane: ControlPlaneTuning;
   readonly cost: CostComparison;
   /** What holds, but falls short of a target or rests on something old: shown, never hidden. */
@@ -111,6 +112,14 @@ export interface ObservabilityPlan {
   readonly collector: Sized;
   readonly nodeExporter: Sized;
   readonly grafana: Sized & { readonly storage: Bytes };
+}
+
+/** What Gatekeeper's pods take. */
+export interface AdmissionPlan {
+  /** Each of those that answer the API server. */
+  readonly webhook: Sized;
+  /** The one that audits, with room on disk for what it reads. */
+  readonly audit: Sized & { readonly scratch: Bytes };
 }
 
 /** Hard limits of a tenant's namespace: its functions at the worst moment. */

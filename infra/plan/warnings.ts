@@ -1,5 +1,6 @@
 import type { FunctionConfig, StackConfig } from "../config";
 import type { Problem } from "../problems";
+import { KUBERNETES_NAMESPACES } from "../config-admission";
 import { formatDuration, formatPercent } from "../units";
 import { K3S_RELEASES, K3S_RELEASES_REVIEWED, k3sMinor } from "../versions";
 import type { Plan, ScaleOut } from "./types";
@@ -38,6 +39,8 @@ export function planWarnings(config: StackConfig, plan: Omit<Plan, "warnings">):
     ...tokenWarnings(config),
     ...entryWarnings(config, plan),
     ...watchingWarnings(config),
+    ...admissionWarnings(config),
+    ...sharedClusterWarnings(config),
     ...costWarnings(config, plan.cost),
   ];
 }
@@ -66,6 +69,50 @@ function watchingWarnings({ platform, observability: { enabled, receivers, stora
             fix: "use kind: persistent",
           },
         ]),
+  ];
+}
+
+/** What a protected stack lets in, or would stand still for. */
+function admissionWarnings({ platform, admission }: StackConfig): Problem[] {
+  const { enabled, failurePolicy, replicas, webhook } = admission;
+  if (!enabled || !platform.protect) return [];
+  return [
+    ...(failurePolicy === "fail"
+      ? []
+      : [
+          {
+            path: "admission.failurePolicy",
+            value: failurePolicy,
+            limit: "this stack is protected, and objects pass unseen while Gatekeeper cannot be asked",
+            fix: "use fail, with 2 replicas or more",
+          },
+        ]),
+    ...(failurePolicy === "ignore" || replicas > 1 || webhook.kind === "url"
+      ? []
+      : [
+          {
+            path: "admission.replicas",
+            value: String(replicas),
+            limit: "this stack is protected, and no pod can be made while the only one restarts",
+            fix: "use 2 or more",
+          },
+        ]),
+  ];
+}
+
+/** Policies are about all namespaces that are not exempt, whoever's they are. */
+function sharedClusterWarnings({ cluster, admission }: StackConfig): Problem[] {
+  if (cluster.kind !== "existing" || cluster.embedded !== undefined) return [];
+  const { enabled, enforcement, exemptNamespaces } = admission;
+  const exemptsOthers = exemptNamespaces.some((name) => !KUBERNETES_NAMESPACES.includes(name));
+  if (!enabled || enforcement !== "deny" || exemptsOthers) return [];
+  return [
+    {
+      path: "admission.enforcement",
+      value: enforcement,
+      limit: "every namespace of this cluster is judged, those of others too",
+      fix: "begin with dryrun, or name theirs in admission.exemptNamespaces beside Kubernetes' own",
+    },
   ];
 }
 

@@ -37,7 +37,10 @@ function isSecret(path: string, value: unknown): boolean {
   return isKey || (typeof value === "object" && value !== null && "secure" in value);
 }
 
-/** The settings with an image for each function, in their order; one that was left to its default is named, too. */
+/**
+ * The settings with an image for each function, in their order; one that was left to its default is named, too. Where images may
+ * come from follows, or what was restored to another registry would be refused.
+ */
 export function withImages(
   settings: StackSettings,
   functions: readonly Pick<FunctionConfig, "name">[],
@@ -46,5 +49,16 @@ export function withImages(
   const key = `${PROJECT}:functions`;
   const raw = (settings.config?.[key] ?? [{}]) as readonly object[];
   const named = raw.map((fn, i) => ({ ...fn, image: image(functions[i]?.name ?? "") }));
-  return { ...settings, config: { ...settings.config, [key]: named } };
+  return { ...settings, config: { ...settings.config, [key]: named, ...admitting(settings, named) } };
+}
+
+function admitting({ config }: StackSettings, named: readonly { readonly image: string }[]): object {
+  const key = `${PROJECT}:admission`;
+  const admission = config?.[key] as { readonly registries?: readonly string[] } | undefined;
+  if (admission?.registries === undefined) return {};
+  const { registries } = admission;
+  const missing = named
+    .filter(({ image }) => !registries.some((start) => image.startsWith(start)))
+    .map(({ image }) => image.slice(0, image.indexOf("/") + 1));
+  return { [key]: { ...admission, registries: [...registries, ...new Set(missing)] } };
 }

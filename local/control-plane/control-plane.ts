@@ -6,9 +6,10 @@ import type { Plan } from "../../infra/plan";
 import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { run } from "../run";
+import { gatekeeperWebhook } from "./gatekeeper";
 import { kubectlFor, type Kubectl } from "./kubectl";
 import { renderKwokctlConfig, type NodesSide } from "./kwokctl-config";
-import { assertFree, choosePorts, type PortName, type Ports } from "./ports";
+import { assertFree, choosePorts, readPorts, type PortName, type Ports } from "./ports";
 import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon, type Daemon } from "./processes";
 
 /** kwokctl names contexts and folders after it. */
@@ -22,7 +23,10 @@ const LISTENERS: Readonly<Record<string, readonly PortName[]>> = {
   "kube-scheduler": ["kubeScheduler"],
   "kwok-controller": ["kwokController"],
   "metrics-server": ["metricsServer"],
+  gatekeeper: ["gatekeeperWebhook", "gatekeeperHealth"],
 };
+
+const CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 export interface ControlPlaneOptions {
   readonly paths: Paths;
@@ -31,7 +35,7 @@ export interface ControlPlaneOptions {
   /** What the control plane must be told of its nodes. */
   readonly nodes: NodesSide;
   /** Programs of the nodes' kind that run beside its components. */
-  readonly daemons: (clusterFolder: string, ports: Ports) => readonly Daemon[];
+  readonly daemons: (clusterFolder: string, ports: Ports) => Promise<readonly Daemon[]>;
   /** Told what is being done, for a progress line. */
   readonly onStep: (step: string) => void;
 }
@@ -39,6 +43,8 @@ export interface ControlPlaneOptions {
 /** A control plane that answers. */
 export interface ControlPlane {
   readonly kubectl: Kubectl;
+  /** Its folder. */
+  readonly cluster: string;
   readonly ports: Ports;
 }
 
@@ -63,18 +69,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   onStep(idle.length === processes.length ? "starting" : idle.length > 0 ? `restarting ${idle.join(", ")}` : "running");
   await createOrStart(paths, folders, rendered);
-  for (const daemon of daemons(folders.cluster, ports)) startDaemon(daemon);
+  for (const daemon of await daemons(folders.cluster, ports)) startDaemon(daemon);
 
   onStep("waiting for the API server");
   const kubectl = kubectlFor(paths);
   await waitReady(kubectl);
-  return { kubectl, ports };
+  return { kubectl, cluster: folders.cluster, ports };
 }
 
-/** Those of every control plane, and those that only simulated nodes need. */
-function processNames({ kwok }: Pick<NodesSide, "kwok">): string[] {
-  const ofSimulatedNodes = ["kwok-controller", "metrics-server"];
-  return Object.keys(LISTENERS).filter((name) => kwok !== undefined || !ofSimulatedNodes.includes(name));
+/** Those of every control plane, and those of these nodes. */
+function processNames({ processes }: Pick<NodesSide, "processes">): string[] {
+  return Object.keys(LISTENERS).filter((name) => CONTROL_PLANE.includes(name) || processes.includes(name));
 }
 
 /** Ends every process of the control plane. What it stored stays until its folder is removed. */
@@ -92,7 +97,7 @@ export interface ProcessStatus {
   readonly log: string;
 }
 
-export function controlPlaneStatus(paths: Paths, nodes: Pick<NodesSide, "kwok">): ProcessStatus[] {
+export function controlPlaneStatus(paths: Paths, nodes: Pick<NodesSide, "processes">): ProcessStatus[] {
   const { pids, logs } = foldersOf(paths);
   return processNames(nodes).map((name) => ({
     name,
@@ -119,6 +124,13 @@ export async function waitForReading<T extends { readonly cpu: number | undefine
 /** The folder with the control plane's authority (`ca`) and the administrator's certificate (`admin`). */
 export function pkiFolder(paths: Paths): string {
   return join(foldersOf(paths).cluster, "pki");
+}
+
+/** What the stack is told of the process that admits its objects; undefined where there is no control plane yet. */
+export function admissionWebhook(paths: Paths): ReturnType<typeof gatekeeperWebhook> | undefined {
+  const { cluster, portsFile } = foldersOf(paths);
+  const { gatekeeperWebhook: port } = readPorts(portsFile);
+  return port === undefined ? undefined : gatekeeperWebhook(cluster, { gatekeeperWebhook: port });
 }
 
 /** kwokctl's own kubeconfig of the administrator, by which its components reach the API server. */

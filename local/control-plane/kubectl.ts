@@ -19,6 +19,28 @@ export function kubectlCommand(paths: Paths, kubeconfig: string): readonly [stri
   return [join(paths.bin, "kubectl"), "--kubeconfig", kubeconfig, "--cache-dir", join(paths.state, "kube-cache")];
 }
 
+/** Between two attempts that a webhook stands in the way of. */
+const AGAIN_MS = 1000;
+
+/**
+ * `apply` while the pods that a webhook asks may still be coming back: with one that fails closed it is tried again until
+ * they answer. What a webhook refuses is refused at once.
+ *
+ * @throws CommandError the last answer, after so many seconds
+ */
+export async function applyOnceAdmitted(kubectl: Kubectl, objects: readonly object[], seconds: number): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      await apply(kubectl, objects);
+      return;
+    } catch (error) {
+      if (!String(error).includes("failed calling webhook") || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+}
+
 /** Creates or changes these objects, as one field manager of our own. */
 export async function apply(kubectl: Kubectl, objects: readonly object[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items: objects };

@@ -20,6 +20,8 @@ export interface Binaries {
 export interface NodesSide {
   /** Set where KWOK simulates the nodes: what its kubelets do beyond KWOK's defaults. */
   readonly kwok: { readonly stagesFile: string } | undefined;
+  /** Processes that run for these nodes, beside the control plane's own. */
+  readonly processes: readonly string[];
   /** Flags of the components beyond the plan's tuning. */
   readonly flags: Partial<Record<Component, Readonly<Record<string, string | number | boolean>>>>;
   /** Names and addresses, beside loopback, that the API server is reached by. */
@@ -106,9 +108,11 @@ export function componentFlags(tuning: ControlPlaneTuning): Record<Component, Fl
   const flags = tuningFlags(tuning);
   // One of each runs here, so there is nobody to elect; after a kill the successor would wait for the old lease.
   const alone = { "leader-elect": false };
+  // As K3s has it: each controller acts by its own account, and admission knows what was judged already.
+  const ownAccounts = { "use-service-account-credentials": true };
   return {
     "kube-apiserver": flags["kube-apiserver"],
-    "kube-controller-manager": { ...alone, ...flags["kube-controller-manager"] },
+    "kube-controller-manager": { ...alone, ...ownAccounts, ...flags["kube-controller-manager"] },
     "kube-scheduler": { ...alone, ...flags["kube-scheduler"] },
   };
 }

@@ -11,10 +11,18 @@ export const PORT_NAMES = [
   "kubeScheduler",
   "kwokController",
   "metricsServer",
+  "gatekeeperWebhook",
+  "gatekeeperHealth",
 ] as const;
 
 export type PortName = (typeof PORT_NAMES)[number];
 export type Ports = Readonly<Record<PortName, number>>;
+
+/**
+ * Taken where it is free when ports are chosen, since Pulumi.local.yaml names it, for who runs the official CLI; `make` goes by
+ * the port that was chosen. Not among those that are chosen from, so that it is no other cluster's by chance.
+ */
+export const GATEKEEPER_WEBHOOK_PORT = 19_443;
 
 /** Below the range from which the kernel takes ports for outgoing connections, so that a stopped cluster finds its own free again. */
 const FIRST_PORT = 20_000;
@@ -30,7 +38,11 @@ export async function choosePorts(file: string): Promise<Ports> {
   const kept = readPorts(file);
   const ports: Partial<Record<PortName, number>> = {};
   for (const name of PORT_NAMES) {
-    ports[name] = kept[name] ?? (await freePort(new Set([...Object.values(kept), ...Object.values(ports)])));
+    ports[name] =
+      kept[name] ??
+      (name === "gatekeeperWebhook" && (await isFree(GATEKEEPER_WEBHOOK_PORT))
+        ? GATEKEEPER_WEBHOOK_PORT
+        : await freePort(new Set([...Object.values(kept), ...Object.values(ports)])));
   }
   writeFileAtomic(file, `${JSON.stringify(ports, null, 2)}\n`);
   return ports as Ports;
@@ -52,7 +64,8 @@ export async function assertFree(ports: Ports, names: readonly PortName[], file:
   );
 }
 
-function readPorts(file: string): Partial<Ports> {
+/** The ports that were chosen before; none where there is no cluster yet. */
+export function readPorts(file: string): Partial<Ports> {
   const text = readIfExists(file);
   if (text === undefined) return {};
   const kept = parseJson(text);

@@ -8,6 +8,8 @@ export interface Daemon {
   readonly pidFile: string;
   readonly logFile: string;
   readonly command: string;
+  /** What it is called among the processes, where that is not its command: the pid file is named after it. */
+  readonly name?: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -19,6 +21,7 @@ export function startDaemon(daemon: Daemon): void {
   const log = openSync(daemon.logFile, "a", 0o600);
   const child = spawn(daemon.command, daemon.args, {
     detached: true,
+    argv0: daemon.name ?? daemon.command,
     stdio: ["ignore", log, log],
     env: daemon.env ?? process.env,
   });

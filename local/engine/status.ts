@@ -1,4 +1,5 @@
 import type { StackConfig } from "../../infra/config";
+import { ADMISSION_NAMESPACE } from "../../infra/config-admission";
 import { formatPercent } from "../../infra/units";
 import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
@@ -47,17 +48,21 @@ export interface PlatformPart {
   readonly scales: boolean;
 }
 
-/** The platform's own workloads: what functions are reached through, and what watches, where the stack has that. */
-export function platformParts({ gateway, observability }: StackConfig): PlatformPart[] {
+/** The platform's own workloads: what functions are reached through, what admits objects, and what watches, where the stack has that. */
+export function platformParts({ gateway, observability, admission }: StackConfig): PlatformPart[] {
   const { namespace, enabled, grafana } = observability;
   const part = (kind: PlatformPart["kind"], name: string, where = namespace) => ({
     ...{ kind, name, namespace: where },
     scales: where === gateway.namespace,
   });
   const wayIn = ["gateway", "authorizer"].map((name) => part("deployment", name, gateway.namespace));
-  if (!enabled) return wayIn;
+  const guarding = ["gatekeeper-controller-manager", "gatekeeper-audit"].map((name) =>
+    part("deployment", name, ADMISSION_NAMESPACE),
+  );
+  const always = [...wayIn, ...(admission.enabled ? guarding : [])];
+  if (!enabled) return always;
   return [
-    ...wayIn,
+    ...always,
     ...["prometheus", "alertmanager", "loki"].map((name) => part("statefulset", name)),
     part("deployment", "kube-state-metrics"),
     ...(grafana.enabled ? [part("deployment", "grafana")] : []),

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
 import { ProblemsError, type Problem } from "../../infra/problems";
+import { admissionWebhook } from "../control-plane/control-plane";
 import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { tokenKeysFile } from "../tokens/keys";
@@ -104,18 +105,24 @@ function writeWorkDir(file: StackFile, paths: Paths): string {
 
   const target = join(workDir, `Pulumi.${file.stack}.yaml`);
   const earlier = settingsIn(readIfExists(target));
-  const config = { ...file.settings.config };
-  if (isDisposable(file.config)) {
-    config[`${PROJECT}:cluster`] = { ...(config[`${PROJECT}:cluster`] as object), kubeconfig: paths.kubeconfig };
-    if (file.config.authorization.jwt?.keysFile !== undefined) {
-      const authorization = config[`${PROJECT}:authorization`] as { readonly jwt: object };
-      const jwt = { ...authorization.jwt, keysFile: tokenKeysFile(paths) };
-      config[`${PROJECT}:authorization`] = { ...authorization, jwt };
-    }
-  }
+  const config = { ...file.settings.config, ...(isDisposable(file.config) && ownPlaces(file, paths)) };
   const salt = earlier.encryptionsalt === undefined ? {} : { encryptionsalt: earlier.encryptionsalt };
   writeFileAtomic(target, stringify({ ...file.settings, ...salt, config }));
   return workDir;
+}
+
+/** The sections of a disposable stack's config that tell where things lie which `make up` makes. */
+function ownPlaces({ settings, config }: StackFile, paths: Paths): Record<string, object> {
+  const section = (name: string) => settings.config?.[`${PROJECT}:${name}`] as object;
+  const places: Record<string, object> = { cluster: { ...section("cluster"), kubeconfig: paths.kubeconfig } };
+  if (config.authorization.jwt?.keysFile !== undefined) {
+    const authorization = section("authorization") as { readonly jwt: object };
+    places["authorization"] = { ...authorization, jwt: { ...authorization.jwt, keysFile: tokenKeysFile(paths) } };
+  }
+  const webhook =
+    config.admission.enabled && config.admission.webhook.kind === "url" ? admissionWebhook(paths) : undefined;
+  if (webhook !== undefined) places["admission"] = { ...section("admission"), webhook };
+  return Object.fromEntries(Object.entries(places).map(([name, value]) => [`${PROJECT}:${name}`, value]));
 }
 
 /** The engine writes that file in place, so a full disk or a kill may have cut it off; it is made anew then. */

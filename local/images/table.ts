@@ -10,7 +10,7 @@ import type { ImageFile } from "./layout";
 
 /**
  * An image that is put together here, where the registry that has the official one is out of reach. To add one, add a
- * row to `IMAGES`, or to `MONITORING_IMAGES` where only observability needs it.
+ * row to `IMAGES`, or to `MONITORING_IMAGES` or `ADMISSION_IMAGES` where only those need it.
  */
 export interface AssembledImage {
   /** As manifests name it. */
@@ -74,13 +74,21 @@ export const MONITORING_IMAGES = {
   nodeExporter: debianProgram("prometheus-node-exporter", DEFAULT_IMAGES.nodeExporter, "/bin/node_exporter"),
 } as const satisfies Readonly<Record<string, AssembledImage>>;
 
-/** Those that a cluster's pods may need: those of observability only where the stack has it. */
-export function imagesOf({
-  observability,
-}: {
-  readonly observability: { readonly enabled: boolean };
-}): readonly AssembledImage[] {
-  return [...Object.values(IMAGES), ...(observability.enabled ? Object.values(MONITORING_IMAGES) : [])];
+/** What admits objects: not of the release whose manifest is installed, which does not build; see `TOOL_VERSIONS`. */
+export const ADMISSION_IMAGES = {
+  gatekeeper: program("gatekeeper", `docker.io/openpolicyagent/gatekeeper:v${TOOL_VERSIONS.gatekeeper}`, "/manager"),
+} as const satisfies Readonly<Record<string, AssembledImage>>;
+
+/** What of a config says which images its pods need. */
+export type ImagesNeed = Readonly<Record<"observability" | "admission", { readonly enabled: boolean }>>;
+
+/** Those that a cluster's pods may need: those of observability and of admission only where the stack has it. */
+export function imagesOf({ observability, admission }: ImagesNeed): readonly AssembledImage[] {
+  return [
+    ...Object.values(IMAGES),
+    ...(observability.enabled ? Object.values(MONITORING_IMAGES) : []),
+    ...(admission.enabled ? Object.values(ADMISSION_IMAGES) : []),
+  ];
 }
 
 /** One static program, built from its pinned module like the tools. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { k3sAgentConfig, k3sServerConfig } from "../../components/cluster/k3s-config";
+import { GATEKEEPER } from "../../components/admission/names";
 import { addressAt } from "../../infra/addresses";
 import type { StackConfig } from "../../infra/config";
 import { ProblemsError } from "../../infra/problems";
@@ -12,7 +13,8 @@ import {
   startControlPlane,
   stopControlPlane,
 } from "../control-plane/control-plane";
-import { apply, type Kubectl } from "../control-plane/kubectl";
+import { asksGatekeeper } from "../control-plane/gatekeeper";
+import { apply, applyOnceAdmitted, type Kubectl } from "../control-plane/kubectl";
 import type { NodesSide } from "../control-plane/kwokctl-config";
 import type { EmbeddedCluster, EmbeddedOptions } from "../embedded";
 import { assembleImage, type ReadyImage } from "../images/assemble";
@@ -33,6 +35,9 @@ import { ensureShim } from "./shim";
 
 /** The node's name in the cluster, and its host name. */
 const NODE_NAME = "wasm-node";
+
+/** Until Gatekeeper's pod answers again on a node that is ready: its container starts, and reads every policy. */
+const GATEKEEPER_SECONDS = 90;
 
 /** What the node's folder and group are called. */
 export function nodePlaces(paths: Paths): { folder: string; cgroup: string } {
@@ -56,6 +61,7 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
   const delegated = delegatedFlags(componentKubeconfig(paths));
   const nodes: NodesSide = {
     kwok: undefined,
+    processes: [],
     // The second is the address of the Service `kubernetes`.
     certificateNames: [link.host, addressAt(serviceCidr, 1), "kubernetes.default.svc", "kubernetes.default"],
     flags: {
@@ -99,12 +105,16 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
     },
     async start(onStep) {
       const { rootFs, shim, images } = await makeParts();
-      const plane = await startControlPlane({ paths, config, plan, nodes, daemons: () => [], onStep });
+      const plane = await startControlPlane({ paths, config, plan, nodes, daemons: () => Promise.resolve([]), onStep });
       const server = `https://${link.host}:${plane.ports.kubeApiserver}`;
-      await apply(
-        plane.kubectl,
-        addOns({ coredns: IMAGES.coredns.reference, metricsServer: IMAGES.metricsServer.reference }, network),
+      const added = addOns(
+        { coredns: IMAGES.coredns.reference, metricsServer: IMAGES.metricsServer.reference },
+        network,
       );
+      // Roles and bindings are asked about. A Gatekeeper that was there before can answer only once the node has its pods
+      // up again, for which what is stored of these objects will do.
+      const guarded = await asksGatekeeper(plane.kubectl);
+      if (!guarded) await apply(plane.kubectl, added);
       onStep("starting the node");
       const machine = await startNode({
         folder,
@@ -124,6 +134,12 @@ export function realNode({ paths, config, plan, progress, signal }: EmbeddedOpti
       onStep("waiting for the node");
       await connectPods(plane.kubectl, folder, NODE_NAME);
       await waitForNode(plane.kubectl);
+      if (guarded) {
+        onStep("waiting for Gatekeeper");
+        await waitForGatekeeperPods(plane.kubectl);
+        await applyOnceAdmitted(plane.kubectl, added, 30);
+      }
+      await waitForAddOns(plane.kubectl);
       onStep("one real node is ready; its shim was built here, of runwasi's library and WasmEdge 0.14.1");
     },
     async stop() {
@@ -176,11 +192,21 @@ function assertOneAgent(agents: number): void {
   ]);
 }
 
-/** Its pods as well: an `up` that comes too early would only wait for them at another place. */
 async function waitForNode(kubectl: Kubectl): Promise<void> {
+  await kubectl(["wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=60s"], { timeout: 70_000 });
+}
+
+/** One that does not come back is told of by what it refuses; where it fails open, each object only waits for its timeout. */
+async function waitForGatekeeperPods(kubectl: Kubectl): Promise<void> {
+  const pods = ["wait", "-n", GATEKEEPER.namespace, "--for=condition=Available", `deployment/${GATEKEEPER.webhook}`];
+  const timeout = GATEKEEPER_SECONDS;
+  await kubectl([...pods, `--timeout=${timeout}s`], { timeout: (timeout + 10) * 1000 }).catch(() => undefined);
+}
+
+/** An `up` that comes before their pods would only wait for them at another place. */
+async function waitForAddOns(kubectl: Kubectl): Promise<void> {
   const deployments = ["deployment/coredns", "deployment/metrics-server"];
   try {
-    await kubectl(["wait", "--for=condition=Ready", `node/${NODE_NAME}`, "--timeout=60s"], { timeout: 70_000 });
     await kubectl(["-n", "kube-system", "wait", "--for=condition=Available", ...deployments, "--timeout=90s"], {
       timeout: 100_000,
     });

@@ -3,7 +3,9 @@ import { stringify } from "yaml";
 import { controlPlaneStatus, startControlPlane, stopControlPlane } from "../control-plane/control-plane";
 import { apply } from "../control-plane/kubectl";
 import type { NodesSide } from "../control-plane/kwokctl-config";
+import { gatekeeperDaemon, waitForGatekeeper } from "../control-plane/gatekeeper";
 import { metricsServerDaemon, registerMetricsApi } from "../control-plane/metrics-server";
+import type { Ports } from "../control-plane/ports";
 import type { EmbeddedCluster, EmbeddedOptions } from "../embedded";
 import { writeFileAtomic } from "../files";
 import { TOOL_GROUPS } from "../tools/catalog";
@@ -15,21 +17,30 @@ import { renderResourceMetrics, renderUsage } from "./usage";
 /** A control plane whose nodes KWOK simulates: no root, any number of pods, nothing runs in them. */
 export function simulatedNodes({ paths, config, plan }: EmbeddedOptions): EmbeddedCluster {
   const stagesFile = join(paths.state, "control-plane", "stages.yaml");
-  const nodes: NodesSide = { kwok: { stagesFile }, flags: {}, certificateNames: [] };
+  const { audit } = config.admission;
+  const admits = config.admission.enabled && config.admission.webhook.kind === "url";
+  const nodes: NodesSide = {
+    kwok: { stagesFile },
+    processes: ["kwok-controller", "metrics-server", ...(admits ? ["gatekeeper"] : [])],
+    flags: {},
+    certificateNames: [],
+  };
   return {
     tools: TOOL_GROUPS.local,
     check: () => Promise.resolve(),
     prepare: () => Promise.resolve(),
     async start(onStep) {
       writeFileAtomic(stagesFile, stringify(renderReadyAgainStage()));
-      const daemons = (folder: string, ports: Parameters<typeof metricsServerDaemon>[2]) => [
+      const daemons = async (folder: string, ports: Ports) => [
         metricsServerDaemon(join(paths.bin, "metrics-server"), folder, ports),
+        ...(admits ? [await gatekeeperDaemon({ bin: paths.bin, clusterDir: folder, ports, audit })] : []),
       ];
-      const { kubectl, ports } = await startControlPlane({ paths, config, plan, nodes, daemons, onStep });
+      const { kubectl, cluster, ports } = await startControlPlane({ paths, config, plan, nodes, daemons, onStep });
       onStep(`${plan.topology.agents} simulated nodes`);
       const changes = await reconcileNodes(kubectl, renderNodes(plan.topology, config.cluster.network.podCidr));
       await apply(kubectl, [renderResourceMetrics(), renderUsage(config.functions)]);
       await registerMetricsApi(kubectl, ports);
+      if (admits) await waitForGatekeeper(kubectl, cluster, ports);
       onStep(`${plan.topology.agents} simulated nodes ${changes}`);
     },
     stop: () => stopControlPlane(paths),

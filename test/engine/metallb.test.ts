@@ -33,8 +33,8 @@ function apply(items: readonly object[], ...args: string[]): Promise<string> {
 beforeAll(async () => {
   await prepareTools(TOOLS as Parameters<typeof prepareTools>[0], { paths, progress: silentProgress });
   const config = parseConfig({ cluster: { kind: "existing", kubeconfig: "kubeconfig" } });
-  const nodes = { kwok: undefined, flags: {}, certificateNames: [] };
-  const quiet = { daemons: () => [], onStep: () => undefined };
+  const nodes = { kwok: undefined, processes: [], flags: {}, certificateNames: [] };
+  const quiet = { daemons: () => Promise.resolve([]), onStep: () => undefined };
   await startControlPlane({ paths, config, plan: planStack(config), nodes, ...quiet });
 
   const manifest = readManifest(MANIFESTS.metallb, join(__dirname, "../.."));

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildFunction } from "../../local/images/function";
 import { pushImages } from "../../local/node/node";
@@ -16,7 +17,10 @@ interface Deployment extends KubernetesObject {
 describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
   let stack: RealStack;
   beforeAll(() => {
-    stack = new RealStack();
+    stack = new RealStack({ guarded: true });
+    // Images that are not ours come from there, beside the function's own.
+    const registries = ["functions.local/", "registry.example.com/"];
+    stack.configure("admission", { ...(stack.section("admission") as object), registries }, "real");
   });
   afterAll(() => stack.end());
 
@@ -88,6 +92,41 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     expect(await ask("get", "secrets", "-A")).toMatch(/Forbidden|forbidden/);
     expect(await ask("label", "node", "wasm-node", "node-restriction.kubernetes.io/own=1")).toMatch(/forbidden/i);
     expect(await ask("delete", "deployment", FUNCTION, "-n", NAMESPACE)).toMatch(/forbidden/i);
+  });
+
+  /** What the API server says of the function's Deployment with a tag that moves. */
+  const wishForLatest = () => {
+    const image = `functions.local/${FUNCTION}:latest`;
+    const patch = [{ op: "replace", path: "/spec/template/spec/containers/0/image", value: image }];
+    const args = ["--dry-run=server", "--type=json", "-p", JSON.stringify(patch)];
+    return stack.kubectl(["patch", "deployment", FUNCTION, "-n", NAMESPACE, ...args]).catch(String);
+  };
+  const REFUSAL = /denied the request: \[no-latest-tag\] Deployment shop\/checkout: container .* has the tag latest/;
+
+  it("has Gatekeeper's pods judge what comes in, whom the API server believes by an authority of their own making", async () => {
+    expect(await wishForLatest()).toMatch(REFUSAL);
+    const { data } = await stack.get<{ data: Record<string, string> }>(
+      ...["secret", "gatekeeper-webhook-server-cert", "-n", "gatekeeper-system"],
+    );
+    const { webhooks } = await stack.get<{ webhooks: { clientConfig: { caBundle: string; service?: object } }[] }>(
+      ...["validatingwebhookconfiguration", "gatekeeper-validating-webhook-configuration"],
+    );
+    for (const { clientConfig } of webhooks) {
+      expect(clientConfig.service).toMatchObject({ name: "gatekeeper-webhook-service" });
+      expect(clientConfig.caBundle).toBe(data["ca.crt"]);
+    }
+    const certificate = (name: string) => new X509Certificate(Buffer.from(data[name] ?? "", "base64"));
+    expect(certificate("tls.crt").verify(certificate("ca.crt").publicKey)).toBe(true);
+  });
+
+  it("judges again once Gatekeeper's pods are back from a kill", async () => {
+    const managers = () => stack.inside("sh", "-c", "pgrep -f '^/manager ' | sort");
+    const killed = (await managers()).trim().split("\n");
+    expect(killed).toHaveLength(2);
+    await stack.inside("kill", "-9", ...killed);
+    await eventually(90, "it refuses again", wishForLatest, (said) => REFUSAL.test(said));
+    const back = (await managers()).trim().split("\n");
+    expect(back.filter((pid) => killed.includes(pid))).toEqual([]);
   });
 
   it("rolls to a new digest under steady load without a failed request, and back", async () => {

@@ -12,7 +12,7 @@ const PATH = "/api/function?delay=50";
 
 /** Everything that watches, in pods, and what it sees of a function that really runs. */
 describe.skipIf(CANNOT_RUN)("a watched stack on a real node", () => {
-  const stack = new RealStack({ watched: true });
+  const stack = new RealStack({ watched: true, guarded: true });
   const watching = new Watching(stack);
   let tokens: string[];
   let load: SteadyLoad;
@@ -203,6 +203,7 @@ const JOBS = [
   "cadvisor",
   "collector",
   "controller-manager",
+  "gatekeeper",
   "gateway",
   "kube-state-metrics",
   "kubelet",
@@ -222,7 +223,6 @@ const NOT_HERE: Readonly<Record<string, RegExp>> = {
   "etcd's own are not scraped here: it would tell everybody everything": /^etcd_(?:server|disk|mvcc)_/,
   "no volume is claimed": /^kubelet_volume_stats_/,
   "the gateway makes its certificate itself, and tells nothing of it": /^traefik_tls_certs_not_after$/,
-  "no webhook admits objects": /^(?:gatekeeper_|apiserver_admission_webhook_)/,
 };
 /** Metrics that begin with what they are about; those of logs are seen by test/engine/logs.test.ts. */
 const OF_FAULTS: Readonly<Record<string, RegExp>> = {
@@ -231,6 +231,7 @@ const OF_FAULTS: Readonly<Record<string, RegExp>> = {
   "lines that are not taken":
     /^(?:otelcol_exporter_(?:enqueue|send)_failed_log_records_total|loki_discarded_samples_total)$/,
   "an alert that fires": /^ALERTS$/,
+  "an object that is refused, or let in unseen": /^apiserver_admission_webhook_(?:rejection|fail_open)_count$/,
 };
 const matches = (reasons: Readonly<Record<string, RegExp>>, name: string) =>
   Object.values(reasons).some((pattern) => pattern.test(name));

@@ -19,6 +19,7 @@ export default async function setup(): Promise<void> {
   await ensureTools([...TOOL_GROUPS.local, ...TOOL_GROUPS.node], options);
   for (const name of ["node", "build", "test"] as const) await ensureRootFs(name, options);
   await ensureShim(options);
-  for (const image of imagesOf({ observability: { enabled: true } })) await assembleImage(image, options);
+  for (const image of imagesOf({ observability: { enabled: true }, admission: { enabled: true } }))
+    await assembleImage(image, options);
   for (const build of ["compiled", "portable"] as const) await buildFunction("checkout", options, build);
 }

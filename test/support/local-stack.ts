@@ -42,13 +42,19 @@ export class LocalStack {
   readonly paths: Paths;
   private readonly env: NodeJS.ProcessEnv;
 
-  /** @param watched - whether it has its observability: some eighty objects more, which most tests do not ask for */
-  constructor({ watched = false }: { readonly watched?: boolean } = {}) {
+  /**
+   * @param watched - whether it has its observability: some eighty objects more, which most tests do not ask for
+   * @param guarded - whether Gatekeeper admits its objects: sixty more, and most tests make pods that no policy would let in
+   */
+  constructor({ watched = false, guarded = false }: { readonly watched?: boolean; readonly guarded?: boolean } = {}) {
     const cache = projectPaths(REPOSITORY).cache;
     for (const name of readdirSync(REPOSITORY).filter((file) => /^Pulumi\..*yaml$/.test(file))) {
       cpSync(join(REPOSITORY, name), join(this.root, name));
     }
-    if (!watched) for (const stack of ["local", "real"]) this.configure("observability", { enabled: false }, stack);
+    for (const stack of ["local", "real"]) {
+      if (!watched) this.configure("observability", { enabled: false }, stack);
+      if (!guarded) this.configure("admission", { enabled: false }, stack);
+    }
     symlinkSync(join(REPOSITORY, "local"), join(this.root, "local"));
     // A home of its own shows what would be written into the user's.
     this.env = { ...process.env, [CACHE_VARIABLE]: cache, HOME: join(this.root, "user-home"), NO_COLOR: "1" };

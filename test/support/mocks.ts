@@ -31,6 +31,7 @@ const KNOWN_TYPES = [
   "pulumi:providers:kubernetes",
   "command:remote:Command",
   "random:index/randomPassword:RandomPassword",
+  "wasm-functions:admission:Admission",
   "wasm-functions:authorization:Authorizer",
   "wasm-functions:cluster:K3sCluster",
   "wasm-functions:functions:WasmFunction",
@@ -53,6 +54,7 @@ const KNOWN_TYPES = [
   "kubernetes:apps/v1:Deployment",
   "kubernetes:apps/v1:StatefulSet",
   "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+  "kubernetes:config.gatekeeper.sh/v1alpha1:Config",
   "kubernetes:core/v1:ConfigMap",
   "kubernetes:core/v1:LimitRange",
   "kubernetes:core/v1:Namespace",
@@ -70,7 +72,11 @@ const KNOWN_TYPES = [
   "kubernetes:rbac.authorization.k8s.io/v1:Role",
   "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
   "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+  "kubernetes:templates.gatekeeper.sh/v1:ConstraintTemplate",
 ];
+
+/** Each policy's constraint is of a kind of its own. */
+const CONSTRAINTS = "kubernetes:constraints.gatekeeper.sh/v1beta1:";
 
 /** What providers add to the inputs of a resource. */
 const OUTPUTS: Readonly<Record<string, (name: string) => object>> = {
@@ -117,7 +123,7 @@ export async function register<T>(
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, id }) => {
-        if (!KNOWN_TYPES.includes(type)) unexpected.push(`resource ${type} "${name}"`);
+        if (!KNOWN_TYPES.includes(type) && !type.startsWith(CONSTRAINTS)) unexpected.push(`resource ${type} "${name}"`);
         const state = inputs as Record<string, unknown>;
         const outputs =
           type === "pulumi:pulumi:StackReference" ? { outputs: lastOutputs } : (OUTPUTS[type]?.(name) ?? {});

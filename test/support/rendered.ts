@@ -63,14 +63,15 @@ export async function renderStack(stack: string, overrides: object = {}): Promis
 export function objectsOf(resources: readonly Registered[]): readonly RenderedObject[] {
   return resources
     .filter(({ type }) => type.startsWith("kubernetes:"))
-    .map(({ inputs }) => open(inputs) as RenderedObject);
+    .map(({ inputs }) => inClear(inputs) as RenderedObject);
 }
 
-function open(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(open);
+/** Inputs with their secrets unwrapped. */
+export function inClear(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inClear);
   if (typeof value !== "object" || value === null) return value;
   const record = value as Record<string, unknown>;
   const keys = Object.keys(record);
-  if (keys.length === 1 && keys[0] === "secret") return open(record["secret"]);
-  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, open(item)]));
+  if (keys.length === 1 && keys[0] === "secret") return inClear(record["secret"]);
+  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, inClear(item)]));
 }

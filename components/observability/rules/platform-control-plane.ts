@@ -90,7 +90,7 @@ function admissionAlerts(): AlertArgs[] {
     {
       alert: "AdmissionDenials",
       // A person is told no once; a controller asks again and again.
-      expr: 'sum(increase(gatekeeper_validation_request_count{job="gatekeeper",admission_status="deny"}[15m])) > 20',
+      expr: 'sum(increase(gatekeeper_validation_request_count_total{job="gatekeeper",admission_status="deny"}[15m])) > 20',
       for: "10m",
       severity: "ticket",
       summary: "Policies refuse objects again and again",

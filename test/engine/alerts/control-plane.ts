@@ -185,7 +185,7 @@ export const controlPlane: AlertCases = {
     fires: [
       {
         when: "a controller tries again and again",
-        series: from("gatekeeper", { 'gatekeeper_validation_request_count{admission_status="deny"}': "0+3x60" }),
+        series: from("gatekeeper", { 'gatekeeper_validation_request_count_total{admission_status="deny"}': "0+3x60" }),
         at: "30m",
         alerts: [
           {
@@ -199,12 +199,16 @@ export const controlPlane: AlertCases = {
     silent: [
       {
         when: "somebody is told no twelve times",
-        series: from("gatekeeper", { 'gatekeeper_validation_request_count{admission_status="deny"}': "0x5 12x60" }),
+        series: from("gatekeeper", {
+          'gatekeeper_validation_request_count_total{admission_status="deny"}': "0x5 12x60",
+        }),
         at: "18m",
       },
       {
         when: "all is allowed",
-        series: from("gatekeeper", { 'gatekeeper_validation_request_count{admission_status="allow"}': "0+300x60" }),
+        series: from("gatekeeper", {
+          'gatekeeper_validation_request_count_total{admission_status="allow"}': "0+300x60",
+        }),
         at: "30m",
       },
     ],

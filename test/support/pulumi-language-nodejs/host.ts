@@ -5,17 +5,26 @@
  * What it has in common with it is what matters to a program: the engine's protocol, and the SDK's own runner started
  * with the same arguments and environment (as of Pulumi 3.259.0). Left out are the proxy between runner and monitor,
  * the pipes for synchronous invokes (`--sync`, which nothing in our SDK's version opens), tracing, debugging, plugins
- * and policy packs written in TypeScript, `pulumi install` and code generation.
+ * other than policy packs, `pulumi install` and code generation.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from "@grpc/grpc-js";
+import {
+  Server,
+  ServerCredentials,
+  status,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from "@grpc/grpc-js";
 import { LanguageRuntimeService, type ILanguageRuntimeServer } from "@pulumi/pulumi/proto/language_grpc_pb";
 import {
   AboutResponse,
   GetRequiredPackagesResponse,
+  RunPluginResponse,
   RunResponse,
+  type RunPluginRequest,
   type RunRequest,
 } from "@pulumi/pulumi/proto/language_pb";
 import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
@@ -28,7 +37,10 @@ const [, , engineAddress = ""] = process.argv;
 const runners = new Set<ChildProcess>();
 
 /** What an update asks of a language host; everything else is answered by "not implemented". */
-const host: Pick<ILanguageRuntimeServer, "getPluginInfo" | "getRequiredPackages" | "about" | "run" | "cancel"> = {
+const host: Pick<
+  ILanguageRuntimeServer,
+  "getPluginInfo" | "getRequiredPackages" | "about" | "run" | "runPlugin" | "cancel"
+> = {
   getPluginInfo: (_call, reply) => reply(null, new PluginInfo().setVersion("3.259.0")),
 
   // The official one looks through the node_modules folders below the program's folder. Ours, infra/, has none, so it
@@ -40,6 +52,8 @@ const host: Pick<ILanguageRuntimeServer, "getPluginInfo" | "getRequiredPackages"
   run: (call, reply) => {
     run(call, reply).catch((error: unknown) => reply({ code: status.INTERNAL, details: String(error) }));
   },
+
+  runPlugin: runPolicyPack,
 
   cancel: (_call, reply) => {
     stopRunners();
@@ -61,6 +75,31 @@ async function run(call: ServerUnaryCall<RunRequest, RunResponse>, reply: sendUn
   if (code === ALREADY_TOLD) response.setBail(true);
   else if (code !== 0) response.setError(`Program exited with non-zero exit code: ${code ?? -1}`);
   reply(null, response);
+}
+
+/** Runs a policy pack until the engine has done with it; the first line that it prints is where it is asked. */
+function runPolicyPack(call: ServerWritableStream<RunPluginRequest, RunPluginResponse>): void {
+  const { request } = call;
+  const folder = request.getInfo()!.getProgramDirectory();
+  // The copy of the SDK that the pack itself would load.
+  const runner = createRequire(join(folder, "/")).resolve("@pulumi/pulumi/cmd/run-policy-pack");
+  const own = Object.fromEntries(
+    request.getEnvList().map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string]),
+  );
+  const pack = spawn("node", [runner, ...request.getArgsList(), folder], {
+    cwd: folder,
+    env: { ...process.env, ...own },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  runners.add(pack);
+  pack.stdout.on("data", (chunk: Buffer) => call.write(new RunPluginResponse().setStdout(chunk)));
+  pack.stderr.on("data", (chunk: Buffer) => call.write(new RunPluginResponse().setStderr(chunk)));
+  pack.on("close", (code) => {
+    runners.delete(pack);
+    call.write(new RunPluginResponse().setExitcode(code ?? -1));
+    call.end();
+  });
+  call.on("cancelled", () => pack.kill());
 }
 
 function runnerArguments(request: RunRequest): string[] {

@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { parseConfig } from "../../../infra/config";
 import { stackSchema } from "../../../infra/config-schema";
 import { platformParts } from "../../../local/engine/status";
+import { ADMISSION_POLICIES } from "../../../policies/admission";
 import { find, names, secret, valueOf, type MockOptions } from "../../support/mocks";
 import { projectDefaults, registerStack as run, stackConfig } from "../../support/rendered";
 
@@ -28,6 +29,9 @@ const OWN_ISSUER = {
     jwt: { issuer: "https://id.example.com/", audience: "shop", keys: [{ kty: "OKP", crv: "Ed25519", x: "eA" }] },
   },
 };
+
+/** A Gatekeeper whose certificate needs no file. */
+const OWN_WEBHOOK = { admission: { webhook: { kind: "service" } } };
 
 let warnings: string[] = [];
 let infos: string[] = [];
@@ -175,6 +179,50 @@ const GRAFANA_SECRETS = [
 ];
 /** Where the issuer publishes its keys. */
 const PUBLISHED_KEYS = ["kubernetes:networking.k8s.io/v1:NetworkPolicy authorizer-to-issuer-and-store"];
+/** What admits objects: its kinds, its pods and what they are given, and of each policy a template and a constraint. */
+const GUARDING = [
+  "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration admission-webhook",
+  ...[
+    "assign.mutations",
+    "assignimage.mutations",
+    "assignmetadata.mutations",
+    "configs.config",
+    "constraintpodstatuses.status",
+    "constrainttemplatepodstatuses.status",
+    "constrainttemplates.templates",
+    "expansiontemplate.expansion",
+    "expansiontemplatepodstatuses.status",
+    "modifyset.mutations",
+    "mutatorpodstatuses.status",
+    "providers.externaldata",
+    "syncsets.syncset",
+  ].map((kind) => `kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition admission-${kind}.gatekeeper.sh`),
+  "kubernetes:apps/v1:Deployment admission-gatekeeper-audit",
+  "kubernetes:apps/v1:Deployment admission-gatekeeper-controller-manager",
+  "kubernetes:config.gatekeeper.sh/v1alpha1:Config admission-config",
+  "kubernetes:core/v1:Namespace admission-gatekeeper-system",
+  "kubernetes:core/v1:ResourceQuota admission-gatekeeper-critical-pods",
+  "kubernetes:core/v1:Secret admission-gatekeeper-webhook-server-cert",
+  "kubernetes:core/v1:Service admission-gatekeeper-webhook-service",
+  "kubernetes:core/v1:ServiceAccount admission-gatekeeper-admin",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy admission-default-deny",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy admission-from-api",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy admission-from-prometheus",
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy admission-to-api",
+  "kubernetes:policy/v1:PodDisruptionBudget admission-gatekeeper-audit-budget",
+  "kubernetes:policy/v1:PodDisruptionBudget admission-gatekeeper-controller-manager-budget",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole admission-gatekeeper-manager-role",
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding admission-gatekeeper-manager-rolebinding",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role admission-gatekeeper-manager-role",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding admission-gatekeeper-manager-rolebinding",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role prometheus-targets-gatekeeper-system",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prometheus-targets-gatekeeper-system",
+  "wasm-functions:admission:Admission admission",
+  ...ADMISSION_POLICIES.flatMap(({ name, kind }) => [
+    `kubernetes:templates.gatekeeper.sh/v1:ConstraintTemplate admission-${name}-template`,
+    `kubernetes:constraints.gatekeeper.sh/v1beta1:${kind} admission-${name}`,
+  ]),
+];
 /** Whoever gives the gateway its address; the component's own test looks at each. */
 const METALLB = [
   "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration metallb-metallb-webhook-configuration",
@@ -238,7 +286,15 @@ describe("the program", () => {
   it("registers the local stack", async () => {
     const { resources } = await run("local");
     expect(anyHash(names(resources))).toEqual(
-      [...TENANT, ...RUNTIME, ...WAY_IN, ...WATCHING, ...GRAFANA_SECRETS, ...fnNames("serverless-function")].sort(),
+      [
+        ...TENANT,
+        ...RUNTIME,
+        ...GUARDING,
+        ...WAY_IN,
+        ...WATCHING,
+        ...GRAFANA_SECRETS,
+        ...fnNames("serverless-function"),
+      ].sort(),
     );
   });
 
@@ -250,6 +306,7 @@ describe("the program", () => {
         ...TENANT,
         ...GROUP,
         ...RUNTIME,
+        ...GUARDING,
         ...WAY_IN,
         ...WATCHING,
         ...PUBLISHED_KEYS,
@@ -265,6 +322,7 @@ describe("the program", () => {
         ...TENANT,
         ...GROUP,
         ...RUNTIME,
+        ...GUARDING,
         ...WAY_IN,
         ...WATCHING,
         ...PUBLISHED_KEYS,
@@ -340,7 +398,7 @@ describe("the program", () => {
     infos = [];
     warnings = [];
     const cluster = { kind: "existing", agents: 10 };
-    await run("local", { kubeconfig: "content", cluster, ...OWN_ISSUER }, { preview: false });
+    await run("local", { kubeconfig: "content", cluster, ...OWN_ISSUER, ...OWN_WEBHOOK }, { preview: false });
     expect(infos).toEqual([]);
     expect(warnings.join("\n")).toContain("cluster.version: v1.30.4+k3s1");
   });
@@ -364,6 +422,8 @@ describe("the program", () => {
       authorizer: "gateway",
       "kube-state-metrics": "monitoring",
       grafana: "monitoring",
+      "admission-gatekeeper-controller-manager": "gatekeeper-system",
+      "admission-gatekeeper-audit": "gatekeeper-system",
     });
     expect(names(resources)).toEqual(
       expect.arrayContaining([
@@ -462,7 +522,7 @@ describe("the cluster's kubeconfig", () => {
     const kubeconfig = path.join(folder, "kubeconfig");
     writeFileSync(kubeconfig, "content");
     const cluster = existing({ kubeconfig, identifier: "mine", context: "admin" });
-    const { inputs } = await provider({ ...cluster, ...OWN_ISSUER }, { preview: false });
+    const { inputs } = await provider({ ...cluster, ...OWN_ISSUER, ...OWN_WEBHOOK }, { preview: false });
     expect(inputs).toEqual({
       kubeconfig: secret("content"),
       context: "admin",
@@ -534,7 +594,11 @@ describe("the issuer's keys", () => {
 
   const issuer = () => ({ authorization: { jwt: { issuer: "https://id.example.com/", audience: "shop", keysFile } } });
   const up = () =>
-    run("local", { kubeconfig: "content", cluster: { kind: "existing", agents: 10 }, ...issuer() }, { preview: false });
+    run(
+      "local",
+      { kubeconfig: "content", cluster: { kind: "existing", agents: 10 }, ...issuer(), ...OWN_WEBHOOK },
+      { preview: false },
+    );
 
   it("are read from their file, and come to the authorizer", async () => {
     const key = { kty: "OKP", crv: "Ed25519", x: "cHVibGlj", kid: "first" };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { GATEKEEPER_PEER } from "../../../../components/admission/admission";
 import { dashboardQueries } from "../../../../components/observability/dashboards";
 import { KUBE_STATE_FAMILIES } from "../../../../components/observability/kube-state-metrics";
 import { prometheusConfig } from "../../../../components/observability/prometheus-config";
@@ -24,12 +25,13 @@ const TWO: Raw = {
 };
 
 function jobs(raw: Raw = {}): ScrapeJob[] {
-  const { cluster, observability, functions, gateway } = parseConfig(rawConfig({ ...TWO, ...raw }));
+  const { cluster, observability, functions, gateway, admission } = parseConfig(rawConfig({ ...TWO, ...raw }));
   return prometheusConfig({
     clusterKind: cluster.kind,
     environment: "test",
     hostsNamespace: "monitoring-hosts",
     alertmanager: { service: "alertmanager-pods", replicas: 1 },
+    admission: admission.enabled ? GATEKEEPER_PEER : undefined,
     ...{ observability, functions, gateway },
   }).scrape_configs;
 }
@@ -57,7 +59,15 @@ const pod = (more: LabelSet = {}) => ({
 
 describe("what is scraped", () => {
   const PLATFORM = ["gateway", "authorizer", "kubelet", "cadvisor", "resources", "apiserver"];
-  const PARTS = ["kube-state-metrics", "node-exporter", "collector", "prometheus", "alertmanager", "loki"];
+  const PARTS = [
+    "kube-state-metrics",
+    "node-exporter",
+    "collector",
+    "gatekeeper",
+    "prometheus",
+    "alertmanager",
+    "loki",
+  ];
 
   it("is every part, each job once", () => {
     expect(namesOf(jobs())).toEqual([...PLATFORM, ...PARTS, "grafana"]);
@@ -66,6 +76,11 @@ describe("what is scraped", () => {
 
   it("is no Grafana where there is none", () => {
     expect(namesOf(jobs({ observability: { grafana: { enabled: false } } }))).toEqual([...PLATFORM, ...PARTS]);
+  });
+
+  it("is no Gatekeeper where something else admits objects", () => {
+    const parts = PARTS.filter((name) => name !== "gatekeeper");
+    expect(namesOf(jobs({ admission: { enabled: false } }))).toEqual([...PLATFORM, ...parts, "grafana"]);
   });
 
   it("is scheduler and controller-manager beside the API servers, where their ports are known", () => {
@@ -84,6 +99,7 @@ describe("what is scraped", () => {
     ["kube-state-metrics", "monitoring", "kube-state-metrics", "http"],
     ["node-exporter", "monitoring-hosts", "node-exporter", "metrics"],
     ["collector", "monitoring-hosts", "log-collector", "metrics"],
+    ["gatekeeper", "gatekeeper-system", "admission", "metrics"],
     ["prometheus", "monitoring", "prometheus", "http"],
     ["alertmanager", "monitoring", "alertmanager", "http"],
     ["loki", "monitoring", "logs", "http"],
@@ -318,9 +334,18 @@ function asked(kind: "k3s" | "existing") {
 }
 
 /** Jobs whose metrics are filtered by family, beside kube-state-metrics that does so itself. */
-const FILTERED = ["kubelet", "cadvisor", "resources", "apiserver", "scheduler", "controller-manager", "etcd"];
+const FILTERED = [
+  "kubelet",
+  "cadvisor",
+  "resources",
+  "apiserver",
+  "scheduler",
+  "controller-manager",
+  "etcd",
+  "gatekeeper",
+];
 const THEIRS =
-  /^(kubelet|container|pod|apiserver|scheduler|etcd|workqueue|horizontal_pod_autoscaler_controller)_|^node_(cpu_usage_seconds_total|memory_working_set_bytes)$/;
+  /^(kubelet|container|pod|apiserver|scheduler|etcd|workqueue|gatekeeper|horizontal_pod_autoscaler_controller)_|^node_(cpu_usage_seconds_total|memory_working_set_bytes)$/;
 
 describe.each([
   ["k3s", { cluster: k3s(3, 10) }],

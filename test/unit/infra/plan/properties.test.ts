@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseConfig, type StackConfig } from "../../../../infra/config";
-import { planStack, type Plan } from "../../../../infra/plan";
+import { planStack, type Plan, type Sized } from "../../../../infra/plan";
 import { ProblemsError } from "../../../../infra/problems";
 import { existing, rawConfig } from "../support";
 
@@ -75,7 +75,7 @@ function holding(check: (plan: Plan, stack: Stack) => void) {
 
 describe("any plan that holds", () => {
   it("has room for its pods on the agents that are left when one is lost", () => {
-    holding(({ capacity: { pods, offered }, requestPath, observability, topology }, stack) => {
+    holding(({ capacity: { pods, offered }, requestPath, observability, admission, topology }, stack) => {
       expect(offered.agents).toBe(Math.max(1, stack.agents - 1));
       // Packed one by one, as a scheduler does: first what every agent has, then by priority, the largest first.
       const agents = Array.from({ length: offered.agents }, () => ({
@@ -87,11 +87,15 @@ describe("any plan that holds", () => {
       const [gateways, authorizers] = [rolling(requestPath.gateway.max), rolling(requestPath.authorizer.max)];
       const { prometheus, alertmanager, loki, kubeStateMetrics, grafana } = observability;
       const watching = [prometheus, alertmanager, loki, kubeStateMetrics, grafana];
-      expect(pods.system).toBe(offered.agents * stack.system + gateways + authorizers + watching.length);
+      const guarding = [...Array<Sized>(4).fill(admission.webhook), admission.audit];
+      const single = [...watching, ...guarding];
+      expect(pods.system).toBe(offered.agents * stack.system + gateways + authorizers + single.length);
       expect(placed(agents, gateways, { cpu: 1010, memoryMi: 176 })).toBe(gateways);
       expect(placed(agents, authorizers, { cpu: 500, memoryMi: 192 })).toBe(authorizers);
-      for (const { requests } of watching) {
+      for (const { requests } of single) {
         const size = { cpu: requests.cpu, memoryMi: requests.memory / 2 ** 20 };
+        // Of agents that have room a scheduler takes the emptiest.
+        agents.sort((one, other) => other.memoryMi - one.memoryMi);
         expect(placed(agents, 1, size)).toBe(1);
       }
       const functions = pods.total - pods.system;

@@ -91,8 +91,8 @@ it("sums up the reference production stack in eight lines", () => {
   const config = prodConfig();
   expect(summarize(planStack(config), config)).toEqual([
     "Agents: 10, one lost: 9; up to 890 pods each, /22 of 10.42.0.0/16",
-    "Pods at the worst moment: 7,935 of 8,010 (replicas 5,000, surge 1,250, leaving 1,418, system 267)",
-    "Requested: 213.2 CPU of 274.4 CPU, 339.9Gi of 1.1Ti memory",
+    "Pods at the worst moment: 7,940 of 8,010 (replicas 5,000, surge 1,250, leaving 1,418, system 272)",
+    "Requested: 213.5 CPU of 274.4 CPU, 340.5Gi of 1.1Ti memory",
     "serverless-function at peak: 20 requests/s per pod at max; wanted 2,572 replicas by CPU, 5,000 by request rate",
     "serverless-function from min to max: 126 s (control plane alone 57 s), held back by: nodes; reckoned by request rate, since CPU, which the autoscaler holds, ends at 2,572",
     "Way in at 100,000 requests/s: gateways 79 (of up to 80; 550us each, 70% of 1 CPU), authorizers 75 (of up to 76; 260us each, 70% of 0.5 CPU)",

@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { filesOf, packFolder, unpackInto } from "../../../../local/artifacts/archive";
 import { readBackup, writeBackup } from "../../../../local/artifacts/backup";
-import { withoutSecrets } from "../../../../local/artifacts/definitions";
+import { withImages, withoutSecrets } from "../../../../local/artifacts/definitions";
 import type { Credentials } from "../../../../local/artifacts/credentials";
 import { parseTarget, pushImages, verifyImages } from "../../../../local/artifacts/restore";
 import { Repository } from "../../../../local/artifacts/registry";
@@ -68,6 +68,27 @@ describe("a backup", () => {
     expect(settings.config?.["wasm-functions:functions"]).toEqual([
       { image: `${registry.host}/shop/checkout@${digest}`, scaling: { max: 100 } },
     ]);
+  });
+
+  it("lets images in from where they were restored to, where the stack says from where", () => {
+    const functions = [{ name: "checkout" }, { name: "cart" }];
+    const restored = (admission?: object) =>
+      withImages(
+        {
+          config: {
+            "wasm-functions:functions": functions,
+            ...(admission && { "wasm-functions:admission": admission }),
+          },
+        },
+        functions,
+        (name) => (name === "cart" ? "kept.example.com/shop/cart:1" : `next.example.com:5000/shop/${name}:1`),
+      ).config?.["wasm-functions:admission"];
+    expect(restored({ replicas: 2, registries: ["kept.example.com/shop/"] })).toEqual({
+      replicas: 2,
+      registries: ["kept.example.com/shop/", "next.example.com:5000/"],
+    });
+    expect(restored({ replicas: 2 })).toEqual({ replicas: 2 });
+    expect(restored()).toBeUndefined();
   });
 
   it("holds no secret and not what secrets are encrypted with, and says what it has left out", async () => {

@@ -16,7 +16,7 @@ import { startDaemon } from "../../../../local/control-plane/processes";
 import { projectPaths, type Paths } from "../../../../local/paths";
 import { endGroups } from "../../../support/end-groups";
 
-const SIMULATED = { kwok: { stagesFile: "/state/stages.yaml" } };
+const SIMULATED = { processes: ["kwok-controller", "metrics-server", "gatekeeper"] };
 
 const NAMES = [
   "etcd",
@@ -25,6 +25,7 @@ const NAMES = [
   "kube-scheduler",
   "kwok-controller",
   "metrics-server",
+  "gatekeeper",
 ];
 
 let root: string;
@@ -75,8 +76,8 @@ describe("the control plane's status", () => {
 });
 
 describe("a control plane with a real node", () => {
-  it("runs neither KWOK nor a metrics-server of its own", () => {
-    const names = controlPlaneStatus(paths, { kwok: undefined }).map(({ name }) => name);
+  it("runs neither KWOK nor what stands in for pods", () => {
+    const names = controlPlaneStatus(paths, { processes: [] }).map(({ name }) => name);
     expect(names).toEqual(["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
   });
 });

@@ -22,6 +22,8 @@ const PORTS: Ports = {
   kubeScheduler: 20_005,
   kwokController: 20_006,
   metricsServer: 20_007,
+  gatekeeperWebhook: 20_008,
+  gatekeeperHealth: 20_009,
 };
 
 const BINARIES = {
@@ -41,7 +43,12 @@ interface Rendered {
   }[];
 }
 
-const SIMULATED: NodesSide = { kwok: { stagesFile: "/state/stages.yaml" }, flags: {}, certificateNames: [] };
+const SIMULATED: NodesSide = {
+  kwok: { stagesFile: "/state/stages.yaml" },
+  processes: [],
+  flags: {},
+  certificateNames: [],
+};
 
 function rendered(tuning: ControlPlaneTuning = TUNING, nodes: NodesSide = SIMULATED): Rendered {
   return parse(renderKwokctlConfig(tuning, PORTS, BINARIES, "v1.30.4", nodes)) as Rendered;
@@ -121,14 +128,19 @@ describe("the plan's tuning", () => {
     }
   });
 
-  it("is all that components are given, beside the election of a leader, which there is nobody to win", () => {
+  it("is all that components are given, beside the leader's election and the controllers' accounts", () => {
     for (const [component, flags] of Object.entries(componentFlags(TUNING))) {
       const tunedFlags = ROWS.filter((row) => row.component === component).map((row) => row.flag);
-      const extra = component === "kube-apiserver" ? [] : ["leader-elect"];
+      const extra = {
+        "kube-apiserver": [],
+        "kube-controller-manager": ["leader-elect", "use-service-account-credentials"],
+        "kube-scheduler": ["leader-elect"],
+      }[component as Component];
       expect(Object.keys(flags).sort()).toEqual([...tunedFlags, ...extra].sort());
     }
     expect(flagsOf(rendered(), "kube-controller-manager")["leader-elect"]).toBe("false");
     expect(flagsOf(rendered(), "kube-scheduler")["leader-elect"]).toBe("false");
+    expect(flagsOf(rendered(), "kube-controller-manager")["use-service-account-credentials"]).toBe("true");
   });
 
   it("writes durations as Go reads them, which knows no days", () => {
@@ -196,6 +208,7 @@ describe("kwokctl's configuration", () => {
 describe("a control plane that a real node joins", () => {
   const REAL: NodesSide = {
     kwok: undefined,
+    processes: [],
     flags: { "kube-apiserver": { "advertise-address": "198.18.0.1", "max-requests-inflight": 5 } },
     certificateNames: ["198.18.0.1", "10.43.0.1"],
   };

@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatProblem, ProblemsError } from "../../../../infra/problems";
-import { assertFree, choosePorts, isFree, PORT_NAMES, type Ports } from "../../../../local/control-plane/ports";
+import {
+  assertFree,
+  choosePorts,
+  GATEKEEPER_WEBHOOK_PORT,
+  isFree,
+  PORT_NAMES,
+  type Ports,
+} from "../../../../local/control-plane/ports";
 
 let folder: string;
 let file: string;
@@ -38,11 +45,21 @@ describe("choosing ports", () => {
     const numbers = Object.values(ports);
     expect(Object.keys(ports)).toEqual([...PORT_NAMES]);
     expect(new Set(numbers).size).toBe(PORT_NAMES.length);
-    for (const port of numbers) {
+    for (const [name, port] of Object.entries(ports)) {
+      if (name === "gatekeeperWebhook" && port === GATEKEEPER_WEBHOOK_PORT) continue;
       expect(port).toBeGreaterThanOrEqual(20_000);
       expect(port).toBeLessThan(32_000);
     }
     expect(await Promise.all(numbers.map(isFree))).toEqual(numbers.map(() => true));
+  });
+
+  it("takes the one that the stack file names for Gatekeeper where it is free, and else another", async () => {
+    const wasFree = await isFree(GATEKEEPER_WEBHOOK_PORT);
+    const { gatekeeperWebhook } = await choosePorts(file);
+    expect(gatekeeperWebhook === GATEKEEPER_WEBHOOK_PORT).toBe(wasFree);
+    if (wasFree) await occupy(GATEKEEPER_WEBHOOK_PORT);
+    const other = await choosePorts(join(folder, "other", "ports.json"));
+    expect(other.gatekeeperWebhook).toBeGreaterThanOrEqual(20_000);
   });
 
   it("keeps what was chosen once, also while something listens there", async () => {

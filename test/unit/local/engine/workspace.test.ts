@@ -15,6 +15,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { formatProblem, ProblemsError } from "../../../../infra/problems";
+import { GATEKEEPER_WEBHOOK_PORT } from "../../../../local/control-plane/ports";
 import { readStackFile, type StackSettings } from "../../../../local/engine/stack-file";
 import { hasDeadLock, openStack, openStackForPreview } from "../../../../local/engine/workspace";
 import { projectPaths, type Paths } from "../../../../local/paths";
@@ -120,6 +121,41 @@ describe("a disposable stack", () => {
         },
       },
     });
+  });
+
+  it("is told where the Gatekeeper is that was started for it, once it was", async () => {
+    const admission = () => settingsIn(workFile()).config?.["wasm-functions:admission"] as { webhook: object };
+    await open("local");
+    const tracked = settingsIn(join(root, "Pulumi.local.yaml")).config?.["wasm-functions:admission"];
+    expect(admission()).toEqual(tracked);
+
+    const folder = join(paths.state, "control-plane");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "ports.json"), JSON.stringify({ etcd: 20_002, gatekeeperWebhook: 20_008 }));
+    await open("local");
+    expect(admission()).toEqual({
+      ...(tracked as object),
+      webhook: {
+        kind: "url",
+        url: "https://127.0.0.1:20008/v1/admit",
+        caFile: join(folder, "clusters", "wasm-functions", "gatekeeper", "ca.crt"),
+      },
+    });
+    // One whose pods run has no such process.
+    await open("real");
+    const real = settingsIn(join(paths.state, "work", "Pulumi.real.yaml")).config?.["wasm-functions:admission"];
+    expect(real).toEqual(settingsIn(join(root, "Pulumi.real.yaml")).config?.["wasm-functions:admission"]);
+  });
+
+  it("names in the tracked file where that Gatekeeper is by default, for who runs the official CLI", async () => {
+    const folder = join(paths.state, "control-plane");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "ports.json"), JSON.stringify({ gatekeeperWebhook: GATEKEEPER_WEBHOOK_PORT }));
+    await open("local");
+    const webhookIn = (file: string) =>
+      (settingsIn(file).config?.["wasm-functions:admission"] as { webhook: { url: string; caFile: string } }).webhook;
+    const tracked = webhookIn(join(root, "Pulumi.local.yaml"));
+    expect(webhookIn(workFile())).toEqual({ ...tracked, caFile: join(root, tracked.caFile) });
   });
 
   it("keeps the salt that the engine wrote there, and takes over what changed in the tracked file", async () => {

@@ -3,12 +3,20 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseImage } from "../../../../infra/addresses";
 import { DEFAULT_IMAGES, TOOL_VERSIONS } from "../../../../infra/versions";
-import { IMAGES, imagesOf, MONITORING_IMAGES, readFiles, type AssembledImage } from "../../../../local/images/table";
+import {
+  ADMISSION_IMAGES,
+  IMAGES,
+  imagesOf,
+  MONITORING_IMAGES,
+  readFiles,
+  type AssembledImage,
+} from "../../../../local/images/table";
+import { readStackFile } from "../../../../local/engine/stack-file";
 import { ensureRootFs } from "../../../../local/node/root-fs";
 import { createWorkshop, type Workshop } from "../../../support/tool-workshop";
 import { createRootFsWorkshop } from "../node/support";
 
-const ROWS = Object.entries<AssembledImage>({ ...IMAGES, ...MONITORING_IMAGES });
+const ROWS = Object.entries<AssembledImage>({ ...IMAGES, ...MONITORING_IMAGES, ...ADMISSION_IMAGES });
 
 describe("the table of assembled images", () => {
   it.each(ROWS)("%s is named in full, pinned, and runs as a user that is not root", (_, image) => {
@@ -39,6 +47,7 @@ describe("the table of assembled images", () => {
       ["collector", "docker.io/otel/opentelemetry-collector-contrib:0.160.0", ["/otelcol-contrib"]],
       ["kubeStateMetrics", "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.13.0", ["/kube-state-metrics"]],
       ["nodeExporter", "quay.io/prometheus/node-exporter:v1.9.0", ["/bin/node_exporter"]],
+      ["gatekeeper", "docker.io/openpolicyagent/gatekeeper:v3.17.0", ["/manager"]],
     ]);
   });
 
@@ -47,10 +56,17 @@ describe("the table of assembled images", () => {
     for (const { reference } of Object.values(MONITORING_IMAGES)) expect(references).toContain(reference);
   });
 
-  it("gives those of observability only to a stack that has it", () => {
-    const ofObservability = Object.values<AssembledImage>(MONITORING_IMAGES);
-    expect(imagesOf({ observability: { enabled: false } })).toEqual(Object.values(IMAGES));
-    expect(imagesOf({ observability: { enabled: true } })).toEqual([...Object.values(IMAGES), ...ofObservability]);
+  it("has Gatekeeper's under the reference that the stack with pods that run takes", () => {
+    const { admission } = readStackFile(path.resolve(__dirname, "../../../.."), "real").config;
+    expect(admission.image?.text).toBe(ADMISSION_IMAGES.gatekeeper.reference);
+  });
+
+  it("gives those of observability and of admission only to a stack that has them", () => {
+    const [off, on] = [{ enabled: false }, { enabled: true }];
+    const always = Object.values<AssembledImage>(IMAGES);
+    expect(imagesOf({ observability: off, admission: off })).toEqual(always);
+    expect(imagesOf({ observability: on, admission: off })).toEqual([...always, ...Object.values(MONITORING_IMAGES)]);
+    expect(imagesOf({ observability: off, admission: on })).toEqual([...always, ...Object.values(ADMISSION_IMAGES)]);
   });
 });
 

@@ -1,6 +1,6 @@
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
-import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,32 +9,9 @@ import { connect, createServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { issue, kubeconfig, readAuthority, type Authority, type Identity } from "../../../../local/node/credentials";
+import { createAuthority } from "../../../support/authority";
 
-const RSA = {
-  name: "RSASSA-PKCS1-v1_5",
-  hash: "SHA-256",
-  modulusLength: 2048,
-  publicExponent: new Uint8Array([1, 0, 1]),
-};
 const DAY = 86_400_000;
-
-/** An authority as kwokctl makes it: self-signed, with an RSA key in PKCS#1 form. */
-async function createAuthority(name = "CN=kwok-ca"): Promise<Authority> {
-  const keys = await webcrypto.subtle.generateKey(RSA, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name,
-    keys,
-    notAfter: new Date(Date.now() + 3650 * DAY),
-    signingAlgorithm: RSA,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
-    ],
-  });
-  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
-  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  return { certificate: certificate.toString("pem"), key: key.export({ type: "pkcs1", format: "pem" }).toString() };
-}
 
 let authority: Authority;
 let namesake: Authority;

@@ -12,6 +12,8 @@ const PORTS: Ports = {
   kubeScheduler: 20_005,
   kwokController: 20_006,
   metricsServer: 20_007,
+  gatekeeperWebhook: 20_008,
+  gatekeeperHealth: 20_009,
 };
 
 const FOLDER = "/state/node";

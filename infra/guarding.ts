@@ -1,0 +1,95 @@
+import { existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { Admission } from "../components/admission/admission";
+import type { WebhookTarget } from "../components/admission/webhook";
+import {
+  ADMISSION_POLICIES,
+  ALREADY_JUDGED,
+  CHANGED,
+  constraintOf,
+  templateOf,
+  watchedRules,
+} from "../policies/admission";
+import { admissionFacts } from "./admission-facts";
+import { apiServerPeers } from "./api-server";
+import type { StackConfig } from "./config";
+import type { Plan } from "./plan";
+import { DEFAULT_IMAGES } from "./versions";
+import { prometheusPeer } from "./watching";
+
+/** Where the API server asks, as the stack has it. */
+export interface WebhookAccess {
+  readonly target: WebhookTarget;
+  /** Set in a preview of a stack whose certificate is not there yet. */
+  readonly warning?: string;
+}
+
+/**
+ * Reads the certificate of the authority of a Gatekeeper outside of the cluster.
+ *
+ * @throws RunError when it is not there, outside of a preview, or is no certificate
+ */
+export function webhookAccess(
+  { admission: { enabled, webhook } }: StackConfig,
+  projectRoot: string,
+  preview: boolean,
+): WebhookAccess {
+  if (!enabled || webhook.kind === "service") return { target: { kind: "service" } };
+  const file = path.resolve(projectRoot, webhook.caFile);
+  const tell = (problem: string) => `admission.webhook.caFile: ${file}: ${problem}`;
+  const target = (certificate: string) => ({ kind: "url", url: webhook.url, certificate }) as const;
+  if (!existsSync(file)) {
+    const missing = tell("is not there; correct the path (for a cluster that `make up` starts, it writes it)");
+    if (!preview) throw new pulumi.RunError(missing);
+    return { target: target(""), warning: `${missing}. Previewed without it` };
+  }
+  const certificate = readFileSync(file, "utf8");
+  if (!certificate.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new pulumi.RunError(tell("must be a certificate as PEM"));
+  }
+  return { target: target(certificate) };
+}
+
+export interface GuardingArgs {
+  readonly config: StackConfig;
+  readonly plan: Plan;
+  /** Gatekeeper's, where this stack has it. */
+  readonly manifest: string | undefined;
+  readonly target: WebhookTarget;
+}
+
+/** Gatekeeper with this stack's policies, which everything else comes after. */
+export function guarding(
+  { config, plan, manifest, target }: GuardingArgs,
+  opts: pulumi.ComponentResourceOptions,
+): Admission | undefined {
+  const { admission, platform } = config;
+  if (manifest === undefined) return undefined;
+  const facts = admissionFacts(config);
+  const held = ADMISSION_POLICIES.flatMap((policy) => {
+    const enforcement = admission.policies[policy.name] ?? admission.enforcement;
+    return enforcement === "off" ? [] : [{ policy, enforcement }];
+  });
+  return new Admission(
+    "admission",
+    {
+      environment: platform.environment,
+      admission,
+      plan: plan.admission,
+      image: admission.image?.text ?? DEFAULT_IMAGES.gatekeeper,
+      manifest,
+      policies: held.map(({ policy, enforcement }) => ({
+        name: policy.name,
+        template: { ...templateOf(policy) },
+        constraint: { ...constraintOf(policy, facts, enforcement) },
+      })),
+      rules: watchedRules(held.map(({ policy }) => policy)),
+      conditions: [ALREADY_JUDGED, CHANGED],
+      target,
+      apiServer: apiServerPeers(config),
+      prometheus: prometheusPeer(config),
+    },
+    opts,
+  );
+}
