@@ -12,7 +12,7 @@ import { embeddedCluster, type EmbeddedCluster } from "../embedded";
 import { readIfExists, writeFileAtomic } from "../files";
 import { withLock } from "../lock";
 import type { Paths } from "../paths";
-import type { Progress } from "../progress";
+import { silentProgress, type Progress } from "../progress";
 import { run } from "../run";
 import { table } from "../table";
 import { ensureTokenKeys } from "../tokens/keys";
@@ -22,10 +22,11 @@ import { TOOL_VERSIONS } from "../../infra/versions";
 import { describeUnready } from "./diagnose";
 import { UpdateState, type Operation } from "./events";
 import { installPlugins, pluginsOf } from "./plugins";
+import { preparePolicyPack, type PolicyPack } from "./policy-pack";
 import { describeChanges } from "./reporter";
 import { isDisposable, PROJECT, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable, platformStatus, platformTable } from "./status";
-import { countedProgram, runUpdate, UpdateError } from "./update";
+import { countedProgram, runUpdate, StoppedError, UpdateError } from "./update";
 import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
 
 const ENGINE_TOOLS = ["pulumi", "kubectl"] as const;
@@ -47,7 +48,9 @@ export async function up(session: Session, stackName: string): Promise<void> {
   await locked(session, file, async () => {
     await prepare(session, file);
     const state = await operate("up", session, file).catch(async (error: unknown) => {
-      throw error instanceof UpdateError ? error.explainedBy(await whyUnready(session, file)) : error;
+      throw error instanceof UpdateError && !error.state.violated
+        ? error.explainedBy(await whyUnready(session, file))
+        : error;
     });
     for (const warning of state.warnings) session.progress.note(`warning: ${warning}`);
     await showResult(session, file);
@@ -64,13 +67,16 @@ export async function preview(session: Session, stackName: string): Promise<void
     await tools(session, pluginsOf(file.config));
     const state = new UpdateState();
     const program = countedProgram(() => state);
-    const { stack, known } = await openStackForPreview(file, paths, program, join(paths.scratch, "preview"));
+    const [{ stack, known }, pack] = await Promise.all([
+      openStackForPreview(file, paths, program, join(paths.scratch, "preview")),
+      preparePolicyPack(paths, file.config),
+    ]);
     if (!known) progress.note(`Stack ${stackName} is not there yet: everything would be created`);
     else if ((await whyUnreachable(paths, file)) !== undefined) {
       progress.note("The cluster does not answer: compared with its last known state");
     }
     await installPlugins(paths, pluginsOf(file.config));
-    await runUpdate("preview", stack, state, { ...session, progress });
+    await runUpdate("preview", stack, state, { ...session, progress, pack });
     if (!progress.live) print(describeChanges(state.changes, "preview"));
     for (const warning of state.warnings) progress.note(`warning: ${warning}`);
   });
@@ -196,7 +202,8 @@ async function operate(
   file: StackFile,
 ): Promise<UpdateState> {
   session.signal.throwIfAborted();
-  const state = new UpdateState();
+  // Of the operation that runs: what comes before it registers everything too.
+  let state = new UpdateState();
   const stack = await openStack(
     file,
     session.paths,
@@ -209,9 +216,34 @@ async function operate(
   // Whoever asked for it has typed the stack's name.
   if (operation === "destroy" && file.config.platform.protect) await unprotect(session.paths, stack);
   session.signal.throwIfAborted();
-  await runUpdate(operation, stack, state, session);
+  const pack = operation === "up" ? await preparePolicyPack(session.paths, file.config) : undefined;
+  // What is disposable may be left half made, and need not be planned twice.
+  if (pack && !isDisposable(file.config)) await holdToPolicies(session, stack, state, pack);
+  state = new UpdateState();
+  await runUpdate(operation, stack, state, { ...session, pack });
   if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
   return state;
+}
+
+/**
+ * Plans the stack before anything is changed, for its policies alone: the `up` itself would find what is wrong with one
+ * resource when others are there already. Whatever else fails is the `up`'s to tell, which is held to them once more.
+ *
+ * @throws UpdateError when a policy refuses something
+ */
+async function holdToPolicies(session: Session, stack: Stack, state: UpdateState, pack: PolicyPack): Promise<void> {
+  const task = session.progress.task("policies", "planning");
+  const progress = { ...silentProgress, live: session.progress.live };
+  const failure = await runUpdate("preview", stack, state, { ...session, progress, pack }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (failure instanceof StoppedError) throw failure;
+  if (state.violated) {
+    task.fail("refused");
+    throw new UpdateError("up", state, failure);
+  }
+  task.done(failure === undefined ? "kept" : "not planned to the end");
 }
 
 /** The embedded control plane is this stack's from now on, and of the version that it is. */

@@ -18,6 +18,8 @@ export class UpdateState {
   private readonly counts = new Map<OpType, number>();
   private latest = { urn: "", text: "" };
   readonly warnings: string[] = [];
+  /** Whether a policy has refused something. */
+  violated = false;
   /** Resources that the program has registered; the engine alone learns of them one by one. */
   registered = 0;
 
@@ -26,6 +28,7 @@ export class UpdateState {
     const pre = event.resourcePreEvent?.metadata;
     if (pre && pre.op !== "same" && isShown(pre.type)) this.running.set(pre.urn, label(pre.urn));
     if (event.diagnosticEvent) this.addDiagnostic(event.diagnosticEvent);
+    if (event.policyEvent) this.addViolation(event.policyEvent);
     const failed = event.resOpFailedEvent?.metadata;
     if (failed) return this.fail(failed.urn, failed.op);
     const out = event.resOutputsEvent?.metadata;
@@ -84,6 +87,16 @@ export class UpdateState {
       this.warnings.push(urn.includes("pulumi:pulumi:Stack") || urn === "" ? text : `${label(urn)}: ${text}`);
     else if (diagnostic.severity === "error" && !isSummary(text))
       this.addError(urn.includes("::pulumi:pulumi:Stack::") ? "" : urn, text);
+  }
+
+  private addViolation(event: NonNullable<EngineEvent["policyEvent"]>): void {
+    const { resourceUrn = "", policyName, message, enforcementLevel } = event;
+    const text = `policy ${policyName}: ${plain(message)}`;
+    if (enforcementLevel !== "mandatory") this.warnings.push(text);
+    else {
+      this.violated = true;
+      this.addError(resourceUrn, text);
+    }
   }
 
   private addError(urn: string, text: string): void {

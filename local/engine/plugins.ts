@@ -29,23 +29,29 @@ export async function installPlugins(paths: Paths, plugins: readonly PluginTool[
   for (const plugin of plugins) await install(paths, plugin);
 }
 
+/** One of the engine's plugins, as its own folder calls it. */
+export interface Plugin {
+  readonly kind: "resource" | "analyzer";
+  readonly name: string;
+  readonly version: string;
+}
+
 async function install(paths: Paths, tool: PluginTool): Promise<void> {
-  const name = tool.slice(PREFIX.length);
-  const version = TOOL_VERSIONS[tool];
-  const folder = join(paths.pulumiHome, "plugins", `resource-${name}-v${version}`);
-  const file = join(paths.bin, tool);
+  const plugin = { kind: "resource", name: tool.slice(PREFIX.length), version: TOOL_VERSIONS[tool] } as const;
+  await installPlugin(paths, plugin, join(paths.bin, tool));
+}
+
+/** Installs a plugin from a file, unless it is there already and of this very file. */
+export async function installPlugin(paths: Paths, { kind, name, version }: Plugin, file: string): Promise<void> {
+  const folder = join(paths.pulumiHome, "plugins", `${kind}-${name}-v${version}`);
   // The cache has a folder for each content: the same version may have been built or downloaded anew.
   const note = join(folder, "made-from");
   const origin = realpathSync(file);
   // The engine marks an installation that was broken off, by a file beside it.
   if (readIfExists(note) === origin && !existsSync(`${folder}.partial`)) return;
-  await run(
-    join(paths.bin, "pulumi"),
-    ["plugin", "install", "resource", name, version, "--reinstall", "--file", file],
-    {
-      env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
-      timeout: 120_000,
-    },
-  );
+  await run(join(paths.bin, "pulumi"), ["plugin", "install", kind, name, version, "--reinstall", "--file", file], {
+    env: { ...process.env, PULUMI_HOME: paths.pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    timeout: 120_000,
+  });
   writeFileAtomic(note, origin);
 }

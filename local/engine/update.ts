@@ -3,6 +3,7 @@ import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import type { Progress } from "../progress";
 import type { Failure, Operation, UpdateState } from "./events";
 import { hintFor } from "./hints";
+import type { PolicyPack } from "./policy-pack";
 import { createReporter } from "./reporter";
 
 /** An operation of the engine that did not end well; what failed is told resource by resource. */
@@ -14,7 +15,8 @@ export class UpdateError extends Error {
     readonly state: UpdateState,
     cause: unknown,
   ) {
-    super([`${operation} failed`, ...describeFailures(state.failures, cause)].join("\n"));
+    const how = state.violated ? "was refused by a policy" : "failed";
+    super([`${operation} ${how}`, ...describeFailures(state.failures, cause)].join("\n"));
   }
 
   /** Adds what the cluster knows of it. */
@@ -37,6 +39,8 @@ export interface UpdateOptions {
   readonly engineSignal: AbortSignal;
   /** Ask the cluster for the present state first. */
   readonly refresh?: boolean;
+  /** The policies that what is planned is held to. Default: none. */
+  readonly pack?: PolicyPack | undefined;
 }
 
 /** The program as the engine calls it, with every registration counted, so that progress knows its end. */
@@ -58,7 +62,7 @@ export async function runUpdate(
   operation: Operation,
   stack: Stack,
   state: UpdateState,
-  { progress, signal, engineSignal, refresh = false }: UpdateOptions,
+  { progress, signal, engineSignal, refresh = false, pack }: UpdateOptions,
 ): Promise<void> {
   const reporter = createReporter(operation, state, progress);
   const onEvent = (event: EngineEvent) => reporter.onEvent(event);
@@ -73,10 +77,10 @@ export async function runUpdate(
   try {
     switch (operation) {
       case "up":
-        await stack.up({ ...common, refresh });
+        await stack.up({ ...common, ...pack, refresh });
         break;
       case "preview":
-        await stack.preview({ ...common, refresh });
+        await stack.preview({ ...common, ...pack, refresh });
         break;
       case "refresh":
         await stack.refresh({ ...common, clearPendingCreates: true });
@@ -98,7 +102,8 @@ export async function runUpdate(
 function describeFailures(failures: readonly Failure[], cause: unknown): string[] {
   if (failures.length === 0) return [engineWords(cause)];
   return failures.flatMap(({ resource, reason }) => {
-    const hint = hintFor(reason);
+    // A policy says itself what to do.
+    const hint = reason.startsWith("policy ") ? undefined : hintFor(reason);
     const lines = [`  ${resource}:`, ...(reason || "no reason was given").split("\n").map((line) => `    ${line}`)];
     return hint === undefined ? lines : [...lines, `    hint: ${hint}`];
   });

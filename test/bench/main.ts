@@ -8,10 +8,12 @@ import { measureDecisions } from "./decision";
 import { measureMakeUp } from "./make-up";
 import type { Measurement } from "./measure";
 import { measurePlan } from "./plan";
+import { measurePolicies } from "./policies";
 import { measureGateway } from "./real/gateway";
 import { measureRealNode } from "./real/main";
 import { formatMeasurements, writeMeasurements } from "./report";
 import { measureRounds } from "./rounds";
+import { measureScaleOut } from "./scale-out";
 
 /** `make bench`: measures on this machine, beside whatever else runs here, and judges nothing but failures. */
 async function main([stack = "local"]: readonly string[]): Promise<number> {
@@ -45,6 +47,8 @@ async function measureEmbedded(args: Parameters<typeof withBenchHome>[0]): Promi
   const plan = measurePlan();
   const rest = await withBenchHome(args, async (bench) => [
     ...(await measureMakeUp(bench)),
+    ...(await measurePolicies(bench)),
+    ...(await measureScaleOut(bench)),
     ...(await measureRounds(bench)),
   ]);
   return [...rest, ...plan];

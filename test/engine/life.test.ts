@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
 
 /** One stack from its first `up` to its `down`; each test goes on from where the one before it ended. */
-const stack = new LocalStack({ watched: true });
+const stack = new LocalStack({ watched: true, guarded: true });
 afterAll(() => stack.dispose());
 
 const FUNCTION = "serverless-function";
@@ -55,8 +55,8 @@ describe("a stack's life on the embedded control plane", () => {
   it("listens on loopback only", () => {
     const pids = new Set(stack.processes().map((process) => process.pid));
     const sockets = [...pids].flatMap(listeningAddresses);
-    expect(pids.size).toBe(6);
-    expect(sockets.length).toBeGreaterThanOrEqual(7);
+    expect(pids.size).toBe(7);
+    expect(sockets.length).toBeGreaterThanOrEqual(9);
     expect(new Set(sockets)).toEqual(new Set(["0100007F"]));
   });
 
@@ -76,6 +76,21 @@ describe("a stack's life on the embedded control plane", () => {
     const { stdout } = await stack.ok("preview");
     expect(stdout).toMatch(/^Pods at the worst moment/m);
     expect(stdout).toMatch(/^0 changes$/m);
+  });
+
+  it("refuses a preview of what the policies of an environment forbid", async () => {
+    // Nobody has said that less will do there.
+    stack.configure("platform", { environment: "staging" });
+    const { code, stderr } = await stack.run("preview");
+    expect(code).toBe(1);
+    const refusals = stderr.slice(stderr.indexOf("preview was refused by a policy\n"));
+    expect(refusals).toContain(
+      "    Namespace shop protect: false: a tenant's functions would be gone with it; set platform.protect to true\n",
+    );
+    expect(refusals).toMatch(
+      / {2}Service gateway-service:\n {4}policy gateway-tls: .*\n {4}Service gateway\/api-gateway spec: /,
+    );
+    stack.configure("platform", { environment: "local" });
   });
 
   it("leaves the replicas that the autoscaler chose when something else changes", async () => {

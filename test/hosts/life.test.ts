@@ -69,8 +69,23 @@ describe.skipIf(CANNOT_RUN)("two bare hosts", () => {
   it("change nothing the second time", async () => {
     const started = await startedAt(agent);
     const { stderr } = await own.ok("up");
+    expect(stderr).toMatch(/policies: kept/);
     expect(stderr).toMatch(/stack: 0 changes/);
     expect(await startedAt(agent)).toBe(started);
+  });
+
+  it("are not touched by an `up` that a policy refuses, nor is anything else", async () => {
+    const before = await own.state();
+    // Nobody has said that less will do there.
+    own.local.configure("platform", { environment: "staging" }, "hosts");
+    const { code, stderr } = await own.run("up");
+    expect(code).toBe(1);
+    const refusals = stderr.slice(stderr.indexOf("up was refused by a policy\n"));
+    expect(refusals).toContain(
+      "    Namespace shop protect: false: a tenant's functions would be gone with it; set platform.protect to true\n",
+    );
+    expect(await own.state()).toEqual(before);
+    own.change();
   });
 
   it("have no token and no key in any argument, log or state, nor in a file that others may read", async () => {

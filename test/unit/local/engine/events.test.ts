@@ -1,7 +1,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { describe, expect, it } from "vitest";
 import { label, plain, UpdateState } from "../../../../local/engine/events";
-import { begins, COMPONENT, DEPLOYMENT, ends, fails, PROVIDER, says, SERVICE, STACK } from "./support";
+import { begins, COMPONENT, DEPLOYMENT, ends, fails, PROVIDER, says, SERVICE, STACK, violates } from "./support";
 
 function after(...events: readonly EngineEvent[]): UpdateState {
   const state = new UpdateState();
@@ -166,6 +166,22 @@ describe("failures", () => {
     expect(after(says("error", "update failed: conflict", { urn: STACK })).failures).toEqual([
       { resource: "the program", reason: "update failed: conflict" },
     ]);
+  });
+});
+
+describe("what a policy says", () => {
+  it("is a failure of the resource where it is mandatory, and ends the operation", () => {
+    const state = after(violates("mandatory", { resourceUrn: DEPLOYMENT }));
+    expect(state.violated).toBe(true);
+    expect(state.failures).toEqual([
+      { resource: "Deployment checkout", reason: "policy probes: Pods are probed.\nreadinessProbe is missing" },
+    ]);
+  });
+
+  it("is a warning where it is not", () => {
+    const state = after(violates("warning", { resourceUrn: DEPLOYMENT }));
+    expect([state.violated, state.failures]).toEqual([false, []]);
+    expect(state.warnings).toEqual(["policy probes: Pods are probed.\nreadinessProbe is missing"]);
   });
 });
 

@@ -32,6 +32,22 @@ export const fails = (urn: string, op: OpType) =>
 export const says = (severity: Diagnostic["severity"], message: string, more: Partial<Diagnostic> = {}) =>
   event({ diagnosticEvent: { color: "never", severity, message, ...more } });
 
+type Violation = NonNullable<EngineEvent["policyEvent"]>;
+
+export const violates = (enforcementLevel: Violation["enforcementLevel"], more: Partial<Violation> = {}) =>
+  event({
+    policyEvent: {
+      message: "<{%fg 13%}>Pods are probed.\nreadinessProbe is missing<{%reset%}>\n",
+      color: "raw",
+      policyName: "probes",
+      policyPackName: "wasm-functions",
+      policyPackVersion: "1.0.0",
+      policyPackVersionTag: "1.0.0",
+      enforcementLevel,
+      ...more,
+    },
+  });
+
 /** Progress that keeps what it is told, a line each. */
 export function recordingProgress(live = false): Progress & { readonly lines: string[] } {
   const lines: string[] = [];
