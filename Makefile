@@ -12,17 +12,22 @@ export BUNDLE ARCHIVE REGISTRY SNAPSHOT
 export SUBJECT ROLE LIFETIME
 # How far back `make graph` looks: 15m unless told otherwise.
 export SINCE
+# Where `make plan` keeps the plan for later, and the kept one that it compares with.
+export PLAN AGAINST
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
 
-.PHONY: help up preview refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
+.PHONY: help up preview plan refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
 	restore-functions function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
 
 up preview refresh down status: node_modules ## bring up, plan, take over drift, delete, show
+	@$(NODE) local/main.ts $@ $(STACK)
+
+plan: node_modules ## what a stack comes to: capacity, scale-out, cost, as Markdown (PLAN=file, AGAINST=file)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 token: node_modules ## a token for a stack on this machine, to call its functions with (SUBJECT, ROLE, LIFETIME)
@@ -59,7 +64,7 @@ tools: node_modules ## find, download or build the programs that the local comma
 	@$(NODE) local/tools/main.ts $(TOOLS)
 
 policy: TOOLS = opa
-policy: tools ## build the request policy anew, after a change to policies/authorization/serverless.rego
+policy: tools ## build the policies anew, after a change in policies/authorization or policies/admission
 	@$(NODE) local/policies/main.ts
 
 manifests: node_modules ## renew the copies of the controllers' release manifests, held to their sums
@@ -74,7 +79,7 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
-engine: TOOLS = local hosts opa traefik promtool loki otelcol
+engine: TOOLS = local hosts opa gator traefik promtool loki otelcol actionlint kubeconform kube-score
 engine: tools ## tests on the real engine and a real control plane
 	@$(VITEST)
 

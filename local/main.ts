@@ -8,12 +8,13 @@ import { hostsCheck } from "./hosts/check";
 import { rotateEncryptionKey } from "./hosts/encryption-key";
 import { restore, snapshot } from "./hosts/snapshots";
 import { claimPulumiHome, projectPaths } from "./paths";
+import { plan } from "./plan/command";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
 import { token } from "./tokens/command";
 
 const COMMANDS = {
-  ...{ up, preview, refresh, down, status, token, graph },
+  ...{ up, preview, plan, refresh, down, status, token, graph },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
   // On the hosts of a stack of kind k3s.
   ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },
