@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listeningAddresses } from "../support/listening";
 import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
 
 /**
@@ -90,6 +91,12 @@ describe("a stack with Gatekeeper", () => {
     expect(Date.parse(tenant.metadata.creationTimestamp)).toBeGreaterThanOrEqual(
       Date.parse(webhook.metadata.creationTimestamp),
     );
+  });
+
+  it("listens on loopback only, with Gatekeeper beside the control plane", () => {
+    const sockets = stack.processes().flatMap(({ pid }) => listeningAddresses(pid));
+    expect(sockets.length).toBeGreaterThanOrEqual(9);
+    expect(new Set(sockets)).toEqual(new Set(["0100007F"]));
   });
 
   it("lets in what no policy speaks against", async () => {
