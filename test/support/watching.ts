@@ -36,7 +36,9 @@ export interface LogLine {
 }
 
 const NAMESPACE = "monitoring";
-const RECEIVER = { namespace: "on-call", name: "receiver", port: 8080 };
+/** Where what tests need beside the stack is: nobody admits its objects. */
+export const RECEIVER_NAMESPACE = "on-call";
+const RECEIVER = { namespace: RECEIVER_NAMESPACE, name: "receiver", port: 8080 };
 /** Where the config has to send alerts for `Watching` to see them. */
 export const RECEIVER_URL = `http://${RECEIVER.name}.${RECEIVER.namespace}.svc.cluster.local:${RECEIVER.port}/`;
 export const RECEIVER_PORT = RECEIVER.port;
