@@ -25,6 +25,7 @@ const zones = [
       "./admission/flags.ts",
       "./admission/names.ts",
       "./observability/dashboards",
+      "./observability/names.ts",
     ],
     message:
       "Objects are the program's; what nodes and control plane are set to and made of, what runs on hosts, and what dashboards show, is known on both sides.",
@@ -78,6 +79,7 @@ const PURE = [
   "components/admission/flags.ts",
   "components/admission/names.ts",
   "components/observability/dashboards/**",
+  "components/observability/names.ts",
 ];
 
 /** What stack policies rest on of infra/: pure values alone. The SDKs take seconds to load. */

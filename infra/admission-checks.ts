@@ -1,6 +1,6 @@
 import type { z } from "zod";
+import { GATEKEEPER } from "../components/admission/names";
 import { folderOf, overlaps } from "./addresses";
-import { ADMISSION_NAMESPACE } from "./config-admission";
 import type { stackSchema } from "./config-schema";
 import type { Problem } from "./problems";
 
@@ -75,7 +75,7 @@ function namespaceProblems({ admission: { exemptNamespaces }, tenants, gateway, 
       { path: "gateway.namespace", name: gateway.namespace },
       { path: "observability.namespace", name: observability.namespace },
     ]
-      .filter(({ name }) => name === ADMISSION_NAMESPACE)
+      .filter(({ name }) => name === GATEKEEPER.namespace)
       .map(({ path, name }) => ({ path, value: name, limit: "is Gatekeeper's namespace", fix: "use another name" })),
   ];
 }

@@ -1,8 +1,8 @@
+import { GATEKEEPER } from "../components/admission/names";
+import { hostsNamespaceName } from "../components/observability/names";
 import type { AdmissionFacts, PlatformNamespaceFacts } from "../policies/admission/policy";
 import type { StackConfig } from "./config";
-import { ADMISSION_NAMESPACE } from "./config-admission";
-import { OBSERVABILITY_IMAGES } from "./config-observability";
-import { DEFAULT_IMAGES } from "./versions";
+import { platformImages } from "./images";
 
 /** MetalLB's own, which its manifest names. */
 const METALLB = { namespace: "metallb-system", registry: "quay.io/metallb/" };
@@ -35,26 +35,21 @@ function platformNamespaces({ gateway, observability }: StackConfig): readonly P
   const { namespace } = observability;
   return [
     { role: "gateway", namespace: gateway.namespace },
-    { role: "admission", namespace: ADMISSION_NAMESPACE },
+    { role: "admission", namespace: GATEKEEPER.namespace },
     ...(gateway.entry.kind === "metallb" ? [{ role: "metallb", namespace: METALLB.namespace } as const] : []),
     ...(observability.enabled
       ? [
           { role: "monitoring", namespace } as const,
-          { role: "monitoring-hosts", namespace: `${namespace}-hosts` } as const,
+          { role: "monitoring-hosts", namespace: hostsNamespaceName(observability) } as const,
         ]
       : []),
   ];
 }
 
 /** Repositories, at any version: an upgrade's new image and what still runs are both allowed. */
-function platformRepositories({ gateway, authorization, observability, admission }: StackConfig): readonly string[] {
-  const watching = OBSERVABILITY_IMAGES.map((key) => observability.images[key]?.text ?? DEFAULT_IMAGES[key]);
-  const images = [
-    gateway.image?.text ?? DEFAULT_IMAGES[gateway.kind],
-    authorization.image?.text ?? DEFAULT_IMAGES.node,
-    admission.image?.text ?? DEFAULT_IMAGES.gatekeeper,
-    ...(observability.enabled ? watching : []),
-  ];
+function platformRepositories(config: StackConfig): readonly string[] {
+  const { observability: watching, ...others } = platformImages(config);
+  const images = [...Object.values(others), ...(config.observability.enabled ? Object.values(watching) : [])];
   const own = images.map((image) => image.replace(/(?::[\w.-]+)?(?:@sha256:[a-f0-9]+)?$/, ""));
-  return [...new Set([...own, ...(gateway.entry.kind === "metallb" ? [METALLB.registry] : [])])].sort();
+  return [...new Set([...own, ...(config.gateway.entry.kind === "metallb" ? [METALLB.registry] : [])])].sort();
 }

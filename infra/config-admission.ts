@@ -2,10 +2,7 @@ import { z } from "zod";
 import { POLICY_NAMES } from "../policies/admission/names";
 import * as field from "./config-fields";
 import { check, section } from "./config-fields";
-import { formatBytes, formatCpu, formatDuration } from "./units";
-
-/** Of Gatekeeper's release manifest: its roles, Service and webhook are made for this one. */
-export const ADMISSION_NAMESPACE = "gatekeeper-system";
+import { formatDuration } from "./units";
 
 /** What is done with an object that a policy does not allow: refused, let in with a warning, or only counted by the audit. */
 const enforcement = z.enum(["deny", "warn", "dryrun"]);
@@ -97,25 +94,6 @@ export const admissionSchema = section({
         limit: "is named twice",
         fix: "drop one",
       })),
-    ...aboveLimits(a),
+    ...field.requestsAboveLimits(a),
   ]),
 );
-
-type Amounts = z.output<typeof amount>;
-
-function aboveLimits({ requests, limits }: { readonly requests: Amounts; readonly limits: Amounts }) {
-  const over = (key: "cpu" | "memory", format: (value: number) => string) => {
-    const [request, limit] = [requests[key], limits[key]];
-    return (
-      request !== undefined &&
-      limit !== undefined &&
-      request > limit && {
-        path: ["requests", key],
-        value: format(request),
-        limit: `is above its limit ${format(limit)}`,
-        fix: "lower the request or raise the limit",
-      }
-    );
-  };
-  return [over("cpu", (value) => formatCpu(value)), over("memory", (value) => formatBytes(value))];
-}

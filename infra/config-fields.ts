@@ -93,6 +93,35 @@ export const resources = (defaults: { cpu: string; memory: string }) =>
     memory: bytes.prefault(defaults.memory),
   }).prefault({});
 
+/** CPU and memory, of which either may be left open. */
+type Amounts = { readonly [amount in "cpu" | "memory"]?: number | undefined };
+
+/** Requests that are above their limits; where one of the two is left open, there is nothing to compare. */
+export function requestsAboveLimits({ requests, limits }: { readonly requests: Amounts; readonly limits: Amounts }) {
+  const above = (key: keyof Amounts, format: (amount: number) => string) =>
+    aboveLimit(["requests", key], requests[key], limits[key], format);
+  return [above("cpu", formatCpu), above("memory", formatBytes)];
+}
+
+/** What is wrong with a request that is above its limit. */
+export function aboveLimit(
+  path: string[],
+  request: number | undefined,
+  limit: number | undefined,
+  format: (amount: number) => string,
+) {
+  return (
+    request !== undefined &&
+    limit !== undefined &&
+    request > limit && {
+      path,
+      value: format(request),
+      limit: `is above its limit ${format(limit)}`,
+      fix: "lower the request or raise the limit",
+    }
+  );
+}
+
 /** How many pods the platform's own part has under its autoscaler, and what each may use. */
 export const replicas = (defaults: {
   min: number;
@@ -129,18 +158,7 @@ export const replicas = (defaults: {
         limit: "must be above 0, or nothing holds a pod to its node",
         fix: `for example "${defaults.memory}"`,
       },
-      r.requests.cpu > r.limits.cpu && {
-        path: ["requests", "cpu"],
-        value: formatCpu(r.requests.cpu),
-        limit: `is above its limit ${formatCpu(r.limits.cpu)}`,
-        fix: "lower the request or raise the limit",
-      },
-      r.requests.memory > r.limits.memory && {
-        path: ["requests", "memory"],
-        value: formatBytes(r.requests.memory),
-        limit: `is above its limit ${formatBytes(r.limits.memory)}`,
-        fix: "lower the request or raise the limit",
-      },
+      ...requestsAboveLimits(r),
       (r.cpuTarget < 0.01 || r.cpuTarget > 1) && {
         path: ["cpuTarget"],
         value: formatPercent(r.cpuTarget),

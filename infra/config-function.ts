@@ -88,16 +88,13 @@ const resources = section({
       limit: "must be above 0, or nothing holds a pod to its node",
       fix: 'for example "32Mi"',
     },
-    r.requests.cpu > r.limits.cpu &&
-      aboveLimit(["requests", "cpu"], formatCpu(r.requests.cpu), formatCpu(r.limits.cpu)),
-    r.requests.memory > r.limits.memory &&
-      aboveLimit(["requests", "memory"], formatBytes(r.requests.memory), formatBytes(r.limits.memory)),
-    r.ephemeralStorage.request > r.ephemeralStorage.limit &&
-      aboveLimit(
-        ["ephemeralStorage", "request"],
-        formatBytes(r.ephemeralStorage.request),
-        formatBytes(r.ephemeralStorage.limit),
-      ),
+    ...field.requestsAboveLimits(r),
+    field.aboveLimit(
+      ["ephemeralStorage", "request"],
+      r.ephemeralStorage.request,
+      r.ephemeralStorage.limit,
+      formatBytes,
+    ),
   ]),
 );
 
@@ -236,8 +233,4 @@ export const functionSchema = section({
 
 function isZero(count: PodCount): boolean {
   return ("pods" in count ? count.pods : count.share) === 0;
-}
-
-function aboveLimit(path: string[], value: string, limit: string) {
-  return { path, value, limit: `is above its limit ${limit}`, fix: "lower the request or raise the limit" };
 }

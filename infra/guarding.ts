@@ -14,8 +14,8 @@ import {
 import { admissionFacts } from "./admission-facts";
 import { apiServerPeers } from "./api-server";
 import type { StackConfig } from "./config";
+import { platformImages } from "./images";
 import type { Plan } from "./plan";
-import { DEFAULT_IMAGES } from "./versions";
 import { prometheusPeer } from "./watching";
 
 /** Where the API server asks, as the stack has it. */
@@ -77,7 +77,7 @@ export function guarding(
       environment: platform.environment,
       admission,
       plan: plan.admission,
-      image: admission.image?.text ?? DEFAULT_IMAGES.gatekeeper,
+      image: platformImages(config).gatekeeper,
       manifest,
       policies: held.map(({ policy, enforcement }) => ({
         name: policy.name,

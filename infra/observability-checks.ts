@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { hostsNamespaceName } from "../components/observability/names";
 import { duplicates } from "./config-fields";
 import type { stackSchema } from "./config-schema";
 import type { Problem } from "./problems";
@@ -45,13 +46,13 @@ function namespaceProblems({ observability, gateway, tenants }: Parsed): Problem
   });
   const { namespace } = observability;
   return [
-    ...[namespace, hostsNamespaceOf(namespace)].flatMap((name) =>
+    ...[namespace, hostsNamespaceName({ namespace })].flatMap((name) =>
       taken[name] === undefined ? [] : [problem(name, `is ${taken[name]}`)],
     ),
     ...(namespace === "default" || namespace.startsWith("kube-")
       ? [problem(namespace, "is the cluster's own: it would be closed to everything that is not of this stack")]
       : []),
-    ...(hostsNamespaceOf(namespace).length > LONGEST_NAME
+    ...(hostsNamespaceName({ namespace }).length > LONGEST_NAME
       ? [problem(namespace, `with -hosts after it, it has more than ${LONGEST_NAME} characters`)]
       : []),
   ];
@@ -59,7 +60,6 @@ function namespaceProblems({ observability, gateway, tenants }: Parsed): Problem
 
 /** Of a namespace. */
 const LONGEST_NAME = 63;
-const hostsNamespaceOf = (namespace: string) => `${namespace}-hosts`;
 
 /** Alertmanager's own receiver (components/observability/alertmanager-config.ts). */
 const NOBODY = "nobody";

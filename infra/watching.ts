@@ -1,7 +1,8 @@
 import { GATEKEEPER_PEER } from "../components/admission/admission";
 import { AUTHORIZER_PORTS } from "../components/authorization/settings";
 import { TRAEFIK_PORTS } from "../components/gateway/traefik-config";
-import { hostsNamespaceName, Observability, PROMETHEUS_LABELS } from "../components/observability/observability";
+import { hostsNamespaceName } from "../components/observability/names";
+import { Observability, PROMETHEUS_LABELS } from "../components/observability/observability";
 import { selectorLabels } from "../components/labels";
 import type { Peer } from "../components/network";
 import { PlatformNamespace } from "../components/platform/platform-namespace";
@@ -9,11 +10,9 @@ import type { WasmRuntime } from "../components/runtime/wasm-runtime";
 import type { Guarded } from "./guarded";
 import { apiServerPeers, hostPeers } from "./api-server";
 import type { StackConfig } from "./config";
-import { OBSERVABILITY_IMAGES } from "./config-observability";
-import { byKey } from "./outputs";
+import { platformImages } from "./images";
 import type { Plan } from "./plan";
 import type { StackSecrets } from "./read-config";
-import { DEFAULT_IMAGES } from "./versions";
 
 export interface WatchingArgs {
   readonly config: StackConfig;
@@ -46,7 +45,7 @@ export function watching({ config, plan, secrets, runtime, guarded }: WatchingAr
     {
       ...{ environment, observability, functions, tenants, gateway, routes, authorization, plan },
       clusterKind: config.cluster.kind,
-      images: byKey(OBSERVABILITY_IMAGES, (key) => observability.images[key]?.text ?? DEFAULT_IMAGES[key]),
+      images: platformImages(config).observability,
       namespace: own.namespace,
       hostsNamespace: hosts.namespace,
       requestPath: [

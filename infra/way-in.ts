@@ -9,11 +9,11 @@ import type { Tenant } from "../components/tenancy/tenant";
 import { apiServerPeers } from "./api-server";
 import type { StackConfig } from "./config";
 import type { Guarded } from "./guarded";
+import { platformImages } from "./images";
 import { byName, of } from "./outputs";
 import type { Plan } from "./plan";
 import type { StackSecrets } from "./read-config";
 import type { TokenKeys } from "./token-keys";
-import { DEFAULT_IMAGES } from "./versions";
 import { prometheusPeer } from "./watching";
 
 export interface WayInArgs {
@@ -53,7 +53,7 @@ export function wayIn({
     priorityClassName: runtime.platformPriorityClassName,
     prometheus: prometheusPeer(config),
   };
-  const nodeImage = authorization.image?.text ?? DEFAULT_IMAGES.node;
+  const images = platformImages(config);
   const authorizer = new Authorizer(
     "authorizer",
     {
@@ -64,7 +64,7 @@ export function wayIn({
       seesAddresses: requestPath.seesAddresses,
       namespaceName: gateway.namespace,
       gatewayLabels: selectorLabels({ name: gateway.kind, component: "gateway" }),
-      image: nodeImage,
+      image: images.node,
       maxReplicas: requestPath.authorizer.max,
       storePassword: secrets.budgetStore["password"],
     },
@@ -87,7 +87,7 @@ export function wayIn({
         addressUrl: authorizer.addressUrl,
         port: authorizer.port,
       },
-      images: { gateway: gateway.image?.text ?? DEFAULT_IMAGES[gateway.kind], node: nodeImage },
+      images,
       maxReplicas: requestPath.gateway.max,
       helper: requestPath.helper,
       apiServer: apiServerPeers(config),

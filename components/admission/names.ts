@@ -1,6 +1,8 @@
 /** What the release manifest, its roles and the program itself know things by. */
 export const GATEKEEPER = {
+  /** Its roles, Service and webhook are made for this one. */
   namespace: "gatekeeper-system",
+  serviceAccount: "gatekeeper-admin",
   service: "gatekeeper-webhook-service",
   secret: "gatekeeper-webhook-server-cert",
   webhookConfiguration: "gatekeeper-validating-webhook-configuration",

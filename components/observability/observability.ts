@@ -19,6 +19,7 @@ import { GRAFANA_PORT } from "./grafana-config";
 import { KubeStateMetrics, KUBE_STATE_METRICS_PORT } from "./kube-state-metrics";
 import { Loki } from "./loki";
 import { LOKI_PORT, lokiLabels } from "./loki-config";
+import { hostsNamespaceName } from "./names";
 import { NodeExporter } from "./node-exporter";
 import { part } from "./pods";
 import { Prometheus } from "./prometheus";
@@ -60,11 +61,6 @@ export interface ObservabilityArgs {
   readonly receivers: Readonly<Record<string, pulumi.Input<string>>>;
   /** What opens the bucket that logs are kept in. */
   readonly bucketKeys?: { readonly id: pulumi.Input<string>; readonly secret: pulumi.Input<string> } | undefined;
-}
-
-/** Name of what has to see hosts: its pods need what Pod Security `restricted` refuses. */
-export function hostsNamespaceName({ namespace }: Pick<ObservabilityConfig, "namespace">): string {
-  return `${namespace}-hosts`;
 }
 
 /** Labels of Prometheus' pods, which those that are scraped let in. */

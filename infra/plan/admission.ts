@@ -18,7 +18,7 @@ const BASE_MEMORY = 128 * MiB;
  */
 const WEBHOOK_CPU = 50;
 /** One more while a new one starts. */
-export const WEBHOOK_SURGE = 1;
+const WEBHOOK_SURGE = 1;
 
 /** What admission takes: the audit by the cluster's size, those that answer always the same. */
 export function planAdmission(config: StackConfig): AdmissionPlan {

@@ -23,11 +23,15 @@ function functionLines(plan: Plan, name: string): string[] {
   const scaleOut = plan.scaleOut[name];
   if (!scaleOut) return [];
   const { wantedAtPeak, secondsToMax, secondsToMaxControlPlaneOnly, drivenBy, bottleneck } = scaleOut;
-  const time = secondsToMax >= LONGEST_SCALE_OUT ? `over ${LONGEST_SCALE_OUT} s` : `${secondsToMax} s`;
   return [
     `${name} at peak: ${formatCount(plan.capacity.peakRequestsPerPod[name] ?? 0)} requests/s per pod at max; wanted ${formatCount(wantedAtPeak.cpu)} replicas by CPU, ${formatCount(wantedAtPeak.requestRate)} by request rate`,
-    `${name} from min to max: ${time} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
+    `${name} from min to max: ${timeToMax(secondsToMax)} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
   ];
+}
+
+/** Seconds that are as long as is followed are that long at least. */
+export function timeToMax(seconds: number): string {
+  return seconds >= LONGEST_SCALE_OUT ? `over ${LONGEST_SCALE_OUT} s` : `${seconds} s`;
 }
 
 function requestPathLine({ requestPath }: Plan, { gateway, authorization }: StackConfig): string {

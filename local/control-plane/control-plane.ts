@@ -11,6 +11,7 @@ import { kubectlFor, type Kubectl } from "./kubectl";
 import { renderKwokctlConfig, type NodesSide } from "./kwokctl-config";
 import { assertFree, choosePorts, readPorts, type PortName, type Ports } from "./ports";
 import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon, type Daemon } from "./processes";
+import { until } from "./until";
 
 /** kwokctl names contexts and folders after it. */
 const CLUSTER = "wasm-functions";
@@ -216,17 +217,6 @@ async function waitReady(kubectl: Kubectl): Promise<void> {
     }
   });
   if (!ready) throw new Error(`The API server was not ready within 120 s. ${last}`);
-}
-
-async function until(seconds: number, attempt: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    // Not within the attempt, whose errors only mean "not yet".
-    signal?.throwIfAborted();
-    if (await attempt().catch(() => false)) return true;
-    if (Date.now() > deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
 }
 
 function binariesIn(paths: Paths) {

@@ -5,12 +5,10 @@ import { GATEKEEPER } from "../../components/admission/names";
 import type { StackConfig } from "../../infra/config";
 import { writeFileAtomic, writeIfChanged } from "../files";
 import { issue, kubeconfig, readAuthority } from "../node/credentials";
-import type { Kubectl } from "./kubectl";
+import { FIELD_MANAGER, type Kubectl } from "./kubectl";
 import type { Ports } from "./ports";
 import { stopDaemon, type Daemon } from "./processes";
-
-/** In the release manifest the account of its pods. */
-const SERVICE_ACCOUNT = "gatekeeper-admin";
+import { until } from "./until";
 
 /** The pod that the process says it is. */
 const POD = "gatekeeper-process";
@@ -27,7 +25,7 @@ kubectl() { exec "$kubectl" --kubeconfig "$kubeconfig" --cache-dir "$cache" -n $
 kubectl=$1 kubeconfig=$2 cache=$3 pod=$4; shift 4
 trap 'kill $! 2>/dev/null; exit' TERM
 until kubectl rollout status deployment/${GATEKEEPER.webhook} --timeout=60s >/dev/null 2>&1 & wait $!; do sleep 2 & wait $!; done
-until kubectl apply --server-side --force-conflicts --field-manager=wasm-functions-local -f "$pod" & wait $!; do sleep 1 & wait $!; done
+until kubectl apply --server-side --force-conflicts --field-manager=${FIELD_MANAGER} -f "$pod" & wait $!; do sleep 1 & wait $!; done
 exec "$@"`;
 
 export interface GatekeeperOptions {
@@ -100,14 +98,9 @@ export function gatekeeperWebhook(clusterDir: string, ports: Pick<Ports, "gateke
  */
 export async function waitForGatekeeper(kubectl: Kubectl, clusterDir: string, ports: Ports): Promise<void> {
   if (!(await asksGatekeeper(kubectl))) return;
-  const deadline = Date.now() + READY_SECONDS * 1000;
-  while (!(await answers(`http://127.0.0.1:${ports.gatekeeperHealth}/readyz`))) {
-    if (Date.now() > deadline) {
-      const log = join(clusterDir, "logs", "gatekeeper.log");
-      throw new Error(`Gatekeeper was not ready within ${READY_SECONDS} s; see ${log}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  if (await until(READY_SECONDS, () => answers(`http://127.0.0.1:${ports.gatekeeperHealth}/readyz`))) return;
+  const log = join(clusterDir, "logs", "gatekeeper.log");
+  throw new Error(`Gatekeeper was not ready within ${READY_SECONDS} s; see ${log}`);
 }
 
 /** Whether the stack has come so far that the API server asks Gatekeeper. */
@@ -122,7 +115,7 @@ function gatekeeperFolder(clusterDir: string): string {
 
 async function writeCredentials(folder: string, pki: string, ports: Ports): Promise<void> {
   const authority = readAuthority(pki);
-  const user = `system:serviceaccount:${GATEKEEPER.namespace}:${SERVICE_ACCOUNT}`;
+  const user = `system:serviceaccount:${GATEKEEPER.namespace}:${GATEKEEPER.serviceAccount}`;
   writeFileAtomic(join(folder, "kubeconfig.yaml"), kubeconfig(`https://127.0.0.1:${ports.kubeApiserver}`, "client"));
   cpSync(join(pki, "ca.crt"), join(folder, "ca.crt"));
   await issue(folder, "client", { user, group: "system:serviceaccounts" }, authority);
@@ -161,8 +154,5 @@ function pod(): object {
 }
 
 async function answers(url: string): Promise<boolean> {
-  return fetch(url, { signal: AbortSignal.timeout(2000) }).then(
-    (answer) => answer.ok,
-    () => false,
-  );
+  return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok;
 }

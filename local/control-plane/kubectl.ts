@@ -41,10 +41,13 @@ export async function applyOnceAdmitted(kubectl: Kubectl, objects: readonly obje
   }
 }
 
+/** Whom the API server notes as the owner of what is applied from here. */
+export const FIELD_MANAGER = "wasm-functions-local";
+
 /** Creates or changes these objects, as one field manager of our own. */
 export async function apply(kubectl: Kubectl, objects: readonly object[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items: objects };
-  await kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=wasm-functions-local", "-f", "-"], {
+  await kubectl(["apply", "--server-side", "--force-conflicts", `--field-manager=${FIELD_MANAGER}`, "-f", "-"], {
     input: JSON.stringify(list),
   });
 }

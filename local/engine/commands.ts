@@ -218,8 +218,10 @@ async function operate(
   session.signal.throwIfAborted();
   const pack = operation === "up" ? await preparePolicyPack(session.paths, file.config) : undefined;
   // What is disposable may be left half made, and need not be planned twice.
-  if (pack && !isDisposable(file.config)) await holdToPolicies(session, stack, state, pack);
-  state = new UpdateState();
+  if (pack && !isDisposable(file.config)) {
+    await holdToPolicies(session, stack, state, pack);
+    state = new UpdateState();
+  }
   await runUpdate(operation, stack, state, { ...session, pack });
   if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
   return state;

@@ -1,5 +1,6 @@
 import type { StackConfig } from "../../infra/config";
-import { ADMISSION_NAMESPACE } from "../../infra/config-admission";
+import { GATEKEEPER } from "../../components/admission/names";
+import { hostsNamespaceName } from "../../components/observability/names";
 import { formatPercent } from "../../infra/units";
 import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
@@ -56,9 +57,7 @@ export function platformParts({ gateway, observability, admission }: StackConfig
     scales: where === gateway.namespace,
   });
   const wayIn = ["gateway", "authorizer"].map((name) => part("deployment", name, gateway.namespace));
-  const guarding = ["gatekeeper-controller-manager", "gatekeeper-audit"].map((name) =>
-    part("deployment", name, ADMISSION_NAMESPACE),
-  );
+  const guarding = [GATEKEEPER.webhook, GATEKEEPER.audit].map((name) => part("deployment", name, GATEKEEPER.namespace));
   const always = [...wayIn, ...(admission.enabled ? guarding : [])];
   if (!enabled) return always;
   return [
@@ -66,7 +65,7 @@ export function platformParts({ gateway, observability, admission }: StackConfig
     ...["prometheus", "alertmanager", "loki"].map((name) => part("statefulset", name)),
     part("deployment", "kube-state-metrics"),
     ...(grafana.enabled ? [part("deployment", "grafana")] : []),
-    ...["collector", "node-exporter"].map((name) => part("daemonset", name, `${namespace}-hosts`)),
+    ...["collector", "node-exporter"].map((name) => part("daemonset", name, hostsNamespaceName(observability))),
   ];
 }
 

@@ -1,7 +1,7 @@
 import type { StackConfig } from "../../infra/config";
 import type { Plan } from "../../infra/plan";
-import { LONGEST_SCALE_OUT } from "../../infra/plan/autoscaler";
 import { formatCores, formatCount } from "../../infra/plan/numbers";
+import { timeToMax } from "../../infra/plan/summary";
 import { formatProblem } from "../../infra/problems";
 import { formatPercent, humanBytes } from "../../infra/units";
 
@@ -39,14 +39,13 @@ function capacityFigures({ topology, capacity }: Plan): Rows {
 
 function functionFigures(plan: Plan, name: string, { min, initial, max }: StackConfig["functions"][number]["scaling"]) {
   const { wantedAtPeak, secondsToMax, secondsToMaxControlPlaneOnly, bottleneck } = plan.scaleOut[name]!;
-  const seconds = (count: number) => (count >= LONGEST_SCALE_OUT ? `over ${LONGEST_SCALE_OUT} s` : `${count} s`);
   const rows: Rows = [
     ["replicas", `${formatCount(min)} to ${formatCount(max)}, ${formatCount(initial)} at first`],
     ["requests/s of a pod at peak", formatCount(plan.capacity.peakRequestsPerPod[name]!)],
     ["replicas wanted at peak by CPU", formatCount(wantedAtPeak.cpu)],
     ["replicas wanted at peak by request rate", formatCount(wantedAtPeak.requestRate)],
-    ["min to max", `${seconds(secondsToMax)}, held back by ${bottleneck}`],
-    ["min to max, control plane alone", seconds(secondsToMaxControlPlaneOnly)],
+    ["min to max", `${timeToMax(secondsToMax)}, held back by ${bottleneck}`],
+    ["min to max, control plane alone", timeToMax(secondsToMaxControlPlaneOnly)],
   ];
   return rows.map(([figure, value]) => [`${name}: ${figure}`, value] as const);
 }

@@ -35,9 +35,7 @@ export interface FunctionFacts {
   readonly maxReplicas: number;
 }
 
-export const PLATFORM_ROLES = ["gateway", "admission", "metallb", "monitoring", "monitoring-hosts"] as const;
-
-export type PlatformRole = (typeof PLATFORM_ROLES)[number];
+export type PlatformRole = "gateway" | "admission" | "metallb" | "monitoring" | "monitoring-hosts";
 
 export interface PlatformNamespaceFacts {
   readonly role: PlatformRole;

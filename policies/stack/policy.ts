@@ -27,6 +27,7 @@ interface Named {
 
 /** Judges one resource, before it is created or changed. */
 export interface ResourcePolicy extends Named {
+  /** One judgement as a whole, which an unknown value ends: what has to be judged all the same is one of its own within. */
   readonly judge: (resource: Judged, facts: Facts, report: Report) => void;
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { ManifestObject } from "../../components/manifest";
 import { projectPaths } from "../../local/paths";
 import { silentProgress } from "../../local/progress";
 import { run } from "../../local/run";
@@ -8,7 +9,8 @@ import { ensureTools } from "../../local/tools/resolve";
 import { ADMISSION_POLICIES } from "../../policies/admission";
 import { POLICY_NAMES } from "../../policies/admission/names";
 import { judge } from "../support/gator";
-import { renderStack, STACKS, stackConfig, type RenderedObject } from "../support/rendered";
+import { coverRego, lintRego, testRego } from "../support/opa";
+import { renderStack, STACKS, stackConfig } from "../support/rendered";
 
 const ROOT = resolve(__dirname, "../..");
 const FOLDER = join(ROOT, "policies/admission");
@@ -21,37 +23,22 @@ beforeAll(async () => {
   ({ opa, gator } = await ensureTools(["opa", "gator"], { paths, progress: silentProgress }));
 });
 
-/** Of a test, as far as it is looked at; what passes has none of the two. */
-interface Result {
-  readonly fail?: boolean;
-  readonly skip?: boolean;
-}
-
-interface Coverage {
-  readonly coverage: number;
-  readonly files: Readonly<Record<string, unknown>>;
-}
-
 describe("the Rego of the admission policies", () => {
-  /** All at once; the objects beside it are no data. */
-  const test = ["test", "--format=json", "--ignore=*.yaml", FOLDER];
-
   it("passes its own tests", async () => {
-    const results = JSON.parse(await run(opa, test)) as Result[];
+    const results = await testRego(opa, FOLDER);
     expect(results.length).toBeGreaterThan(POLICY_NAMES.length);
     expect(results.filter(({ fail, skip }) => fail === true || skip === true)).toEqual([]);
   });
 
   it("has no line that its tests do not reach", async () => {
-    const { coverage, files } = JSON.parse(await run(opa, [...test, "--coverage"])) as Coverage;
+    const { coverage, files } = await coverRego(opa, FOLDER);
     const rego = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".rego"));
     expect(Object.keys(files).sort()).toEqual(rego.map((file) => join(FOLDER, file)).sort());
     expect(coverage).toBe(100);
   });
 
   it("is formatted, and strict about what it names and imports", async () => {
-    expect(await run(opa, ["fmt", "--diff", "--fail", FOLDER])).toBe("");
-    expect(await run(opa, ["check", "--strict", "--ignore=*.yaml", FOLDER])).toBe("");
+    expect(await lintRego(opa, FOLDER)).toBe("");
   });
 
   it("lets in and refuses the samples, with their messages, as Gatekeeper runs it", async () => {
@@ -63,12 +50,12 @@ describe("the Rego of the admission policies", () => {
 
 /** What Gatekeeper is given in a stack, and all that it would be asked about. */
 interface Judged {
-  readonly templates: readonly RenderedObject[];
+  readonly templates: readonly ManifestObject[];
   readonly constraints: readonly Constraint[];
-  readonly objects: readonly RenderedObject[];
+  readonly objects: readonly ManifestObject[];
 }
 
-interface Constraint extends RenderedObject {
+interface Constraint extends ManifestObject {
   readonly spec: { readonly parameters: { readonly exemptions: readonly Exempted[] } };
 }
 

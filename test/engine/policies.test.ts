@@ -3,21 +3,9 @@ import { dirname, resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { projectPaths } from "../../local/paths";
 import { silentProgress } from "../../local/progress";
-import { run } from "../../local/run";
 import { ensureTools } from "../../local/tools/resolve";
 import { buildPolicy, POLICY_FILE } from "../../policies/authorization/build";
-
-/** Of a test, as far as it is looked at; what passes has none of the two. */
-interface Result {
-  readonly name: string;
-  readonly fail?: boolean;
-  readonly skip?: boolean;
-}
-
-interface Coverage {
-  readonly coverage: number;
-  readonly files: Readonly<Record<string, unknown>>;
-}
+import { coverRego, lintRego, testRego } from "../support/opa";
 
 describe("the request policy", () => {
   const folder = dirname(POLICY_FILE);
@@ -29,20 +17,19 @@ describe("the request policy", () => {
   });
 
   it("passes its own tests", async () => {
-    const results = JSON.parse(await run(opa, ["test", "--format=json", folder])) as Result[];
+    const results = await testRego(opa, folder);
     expect(results.length).toBeGreaterThan(0);
     expect(results.filter(({ fail, skip }) => fail === true || skip === true)).toEqual([]);
   });
 
   it("has no line that its tests do not reach", async () => {
-    const report = JSON.parse(await run(opa, ["test", "--coverage", "--format=json", folder])) as Coverage;
+    const report = await coverRego(opa, folder);
     expect(Object.keys(report.files)).toContain(resolve(folder, "serverless.rego"));
     expect(report.coverage).toBe(100);
   });
 
   it("is formatted, and strict about what it names and imports", async () => {
-    expect(await run(opa, ["fmt", "--diff", "--fail", folder])).toBe("");
-    expect(await run(opa, ["check", "--strict", folder])).toBe("");
+    expect(await lintRego(opa, folder)).toBe("");
   });
 
   it("is what is committed as Wasm", async () => {

@@ -2,12 +2,13 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ManifestObject } from "../../components/manifest";
 import { k3sMinor, TOOL_VERSIONS } from "../../infra/versions";
 import { projectPaths } from "../../local/paths";
 import { silentProgress } from "../../local/progress";
 import { run, type CommandError } from "../../local/run";
 import { ensureTools } from "../../local/tools/resolve";
-import { renderStack, STACKS, type RenderedObject } from "../support/rendered";
+import { renderStack, STACKS } from "../support/rendered";
 import { ACCEPTED } from "./scans/accepted";
 import { CANNOT_RUN, checkov, ensureCheckov, type CheckovReport } from "./scans/checkov";
 import { judge, kubeconformFindings, kubeScoreFindings, nameOf, type Finding } from "./scans/findings";
@@ -19,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const paths = projectPaths(REPOSITORY);
 const options = { paths, progress: silentProgress };
-const rendered = new Map<string, readonly RenderedObject[]>();
+const rendered = new Map<string, readonly ManifestObject[]>();
 let tools: Record<"kube-score" | "kubeconform", string>;
 
 const fileOf = (stack: string) => join(folder, "stacks", stack, "objects.yaml");

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { alertmanagerConfig } from "../../components/observability/alertmanager-config";
-import { hostsNamespaceName } from "../../components/observability/observability";
+import { hostsNamespaceName } from "../../components/observability/names";
 import { PROMETHEUS_FOLDER, prometheusConfig } from "../../components/observability/prometheus-config";
 import { ruleFile, ruleGroups } from "../../components/observability/rules";
 import type { StackConfig } from "../../infra/config";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
+import type { ManifestObject } from "../../components/manifest";
 import program from "../../infra/index";
 import { SECRET_KEYS } from "../../infra/config";
 import { register, type MockOptions, type Registered } from "./mocks";
@@ -9,19 +10,6 @@ const ROOT = path.resolve(__dirname, "../..");
 
 /** The stacks that the repository has a file of. */
 export const STACKS = ["local", "real", "dev", "prod"] as const;
-
-/** An object as the API server would be sent it. */
-export interface RenderedObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly [field: string]: unknown;
-}
 
 /** What a stack's config is where its file says nothing. */
 export function projectDefaults(): Record<string, unknown> {
@@ -54,16 +42,16 @@ export function registerStack(stack: string, overrides: object = {}, options: Mo
 }
 
 /** Every object that the program makes in a stack's cluster. */
-export async function renderStack(stack: string, overrides: object = {}): Promise<readonly RenderedObject[]> {
+export async function renderStack(stack: string, overrides: object = {}): Promise<readonly ManifestObject[]> {
   const { resources } = await registerStack(stack, overrides);
   return objectsOf(resources);
 }
 
 /** The Kubernetes objects among resources, with secrets in clear: what they hold here is the mocks' own. */
-export function objectsOf(resources: readonly Registered[]): readonly RenderedObject[] {
+export function objectsOf(resources: readonly Registered[]): readonly ManifestObject[] {
   return resources
     .filter(({ type }) => type.startsWith("kubernetes:"))
-    .map(({ inputs }) => inClear(inputs) as RenderedObject);
+    .map(({ inputs }) => inClear(inputs) as ManifestObject);
 }
 
 /** Inputs with their secrets unwrapped. */

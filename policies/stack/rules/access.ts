@@ -89,31 +89,30 @@ function judgeBinding(
 export const publicServices: ResourcePolicy = {
   name: "public-services",
   description: "The gateway's Service is the only way in from outside.",
-  judge: (resource, { admission }, report) =>
-    judgement(() => {
-      const service = inputsOf(resource, "kubernetes:core/v1:Service");
-      if (service === undefined) return;
-      const { namespace, service: name } = admission.gateway;
-      const gateway = metadataOf(resource)?.namespace === namespace && nameOf(resource) === name;
-      const { type = "ClusterIP", externalIPs = [] } = service.spec ?? {};
-      if (type !== "ClusterIP" && !(gateway && type !== "ExternalName")) {
-        report(
-          problemAt(resource, "spec.type", {
-            value: type,
-            limit: "requests would come in, or go out, past gateway and authorization",
-            fix: "use ClusterIP, and a route of the gateway",
-          }),
-        );
-      }
-      // Not even the gateway's: whoever names an address takes it over in the whole cluster (CVE-2020-8554).
-      if (externalIPs.length > 0) {
-        report(
-          problemAt(resource, "spec.externalIPs", {
-            value: externalIPs.join(", "),
-            limit: "it takes over traffic to these addresses, whoever they belong to",
-            fix: "leave them out",
-          }),
-        );
-      }
-    }),
+  judge: (resource, { admission }, report) => {
+    const service = inputsOf(resource, "kubernetes:core/v1:Service");
+    if (service === undefined) return;
+    const { namespace, service: name } = admission.gateway;
+    const gateway = metadataOf(resource)?.namespace === namespace && nameOf(resource) === name;
+    const { type = "ClusterIP", externalIPs = [] } = service.spec ?? {};
+    if (type !== "ClusterIP" && !(gateway && type !== "ExternalName")) {
+      report(
+        problemAt(resource, "spec.type", {
+          value: type,
+          limit: "requests would come in, or go out, past gateway and authorization",
+          fix: "use ClusterIP, and a route of the gateway",
+        }),
+      );
+    }
+    // Not even the gateway's: whoever names an address takes it over in the whole cluster (CVE-2020-8554).
+    if (externalIPs.length > 0) {
+      report(
+        problemAt(resource, "spec.externalIPs", {
+          value: externalIPs.join(", "),
+          limit: "it takes over traffic to these addresses, whoever they belong to",
+          fix: "leave them out",
+        }),
+      );
+    }
+  },
 };

@@ -1,24 +1,23 @@
 import { inputsOf, problemAt } from "../kubernetes";
-import { ifKnown, judgement, type GraphPolicy, type Judged, type ResourcePolicy } from "../policy";
+import { ifKnown, type GraphPolicy, type Judged, type ResourcePolicy } from "../policy";
 
 export const sshHostKeys: ResourcePolicy = {
   name: "ssh-host-keys",
   description: "A host is entered only where its key is known beforehand, and so is its bastion.",
-  judge: (resource, _facts, report) =>
-    judgement(() => {
-      const connection = inputsOf(resource, "command:remote:Command")?.connection;
-      if (connection === undefined) return;
-      for (const [field, login] of Object.entries({ connection, "connection.proxy": connection.proxy })) {
-        if (login === undefined || (login.hostKey ?? "") !== "") continue;
-        report(
-          problemAt(resource, `${field}.hostKey`, {
-            value: `missing for ${login.host}`,
-            limit: "whoever answers at that address is believed, and given the cluster's tokens",
-            fix: "set hostKey of that host in the stack's file: ssh-keyscan -t ed25519, checked on the host itself",
-          }),
-        );
-      }
-    }),
+  judge: (resource, _facts, report) => {
+    const connection = inputsOf(resource, "command:remote:Command")?.connection;
+    if (connection === undefined) return;
+    for (const [field, login] of Object.entries({ connection, "connection.proxy": connection.proxy })) {
+      if (login === undefined || (login.hostKey ?? "") !== "") continue;
+      report(
+        problemAt(resource, `${field}.hostKey`, {
+          value: `missing for ${login.host}`,
+          limit: "whoever answers at that address is believed, and given the cluster's tokens",
+          fix: "set hostKey of that host in the stack's file: ssh-keyscan -t ed25519, checked on the host itself",
+        }),
+      );
+    }
+  },
 };
 
 /** Minor versions that a kubelet may be older than the API server: Kubernetes' version skew policy, from 1.28 on. */

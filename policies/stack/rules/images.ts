@@ -4,13 +4,11 @@ import { judgement, type Judged, type Report, type ResourcePolicy } from "../pol
 
 /** Each image of a workload, with where it stands. */
 function eachImage(resource: Judged, judge: (image: string, field: string) => void): void {
-  judgement(() => {
-    const workload = workloadOf(resource);
-    if (workload === undefined) return;
-    for (const { container, path } of containersOf(workload)) {
-      judgement(() => judge(container.image ?? "", `${path}.image`));
-    }
-  });
+  const workload = workloadOf(resource);
+  if (workload === undefined) return;
+  for (const { container, path } of containersOf(workload)) {
+    judgement(() => judge(container.image ?? "", `${path}.image`));
+  }
 }
 
 /** Whether it goes into a tenant's namespace; throws where a preview does not know into which: see `judgement`. */

@@ -16,29 +16,28 @@ function neededLabels(environment: string): Readonly<Record<string, string | und
 export const requiredLabels: ResourcePolicy = {
   name: "required-labels",
   description: "Every object says what it is, of what it is part, in which environment, and a tenant's, whose it is.",
-  judge: (resource, facts, report) =>
-    judgement(() => {
-      const metadata = metadataOf(resource);
-      if (metadata === undefined) return;
-      const needed = {
-        ...neededLabels(facts.config.platform.environment),
-        ...(ifKnown(() => isTenants(facts, resource)) === true &&
-          isOfTenant(resource) && { "wasm-functions.dev/tenant": namespaceOf(resource) }),
-      };
-      for (const [label, wanted] of Object.entries(needed)) {
-        judgement(() => {
-          const found = metadata.labels?.[label];
-          if (found !== undefined && (wanted === undefined || found === wanted)) return;
-          report(
-            problemAt(resource, `metadata.labels["${label}"]`, {
-              value: found ?? "missing",
-              limit: wanted === undefined ? "nobody can tell what it is" : `must be ${wanted}`,
-              fix: "make its labels with `labels` of components/labels.ts",
-            }),
-          );
-        });
-      }
-    }),
+  judge: (resource, facts, report) => {
+    const metadata = metadataOf(resource);
+    if (metadata === undefined) return;
+    const needed = {
+      ...neededLabels(facts.config.platform.environment),
+      ...(ifKnown(() => isTenants(facts, resource)) === true &&
+        isOfTenant(resource) && { "wasm-functions.dev/tenant": namespaceOf(resource) }),
+    };
+    for (const [label, wanted] of Object.entries(needed)) {
+      judgement(() => {
+        const found = metadata.labels?.[label];
+        if (found !== undefined && (wanted === undefined || found === wanted)) return;
+        report(
+          problemAt(resource, `metadata.labels["${label}"]`, {
+            value: found ?? "missing",
+            limit: wanted === undefined ? "nobody can tell what it is" : `must be ${wanted}`,
+            fix: "make its labels with `labels` of components/labels.ts",
+          }),
+        );
+      });
+    }
+  },
 };
 
 /** In a tenant's namespace there are also the gateway's rights to see its endpoints, which are not the tenant's. */

@@ -43,19 +43,18 @@ interface Rule {
 export const podSecurity: ResourcePolicy = {
   name: "pod-security",
   description: "Pods keep to Pod Security `restricted`, with a root file system that is read only.",
-  judge: (resource, _facts, report) =>
-    judgement(() => {
-      const workload = workloadOf(resource);
-      if (workload === undefined) return;
-      const { pod, path } = workload;
-      for (const rule of [...hostRules(pod), sysctlRule(pod)]) judgement(() => tell(resource, path, rule(), report));
-      judgement(() => judgeVolumes(resource, pod, path, report));
-      for (const placed of containersOf(workload)) {
-        for (const rule of [...containerRules(pod, placed.container), ...kernelRules(pod, placed.container)]) {
-          judgement(() => tell(resource, placed.path, rule(), report));
-        }
+  judge: (resource, _facts, report) => {
+    const workload = workloadOf(resource);
+    if (workload === undefined) return;
+    const { pod, path } = workload;
+    for (const rule of [...hostRules(pod), sysctlRule(pod)]) judgement(() => tell(resource, path, rule(), report));
+    judgement(() => judgeVolumes(resource, pod, path, report));
+    for (const placed of containersOf(workload)) {
+      for (const rule of [...containerRules(pod, placed.container), ...kernelRules(pod, placed.container)]) {
+        judgement(() => tell(resource, placed.path, rule(), report));
       }
-    }),
+    }
+  },
 };
 
 function tell(resource: Judged, path: string, { broken, field, ...rest }: Rule, report: Report): void {

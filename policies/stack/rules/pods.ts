@@ -9,10 +9,8 @@ const SIZED = ["cpu", "memory", "ephemeral-storage"];
 
 /** Each container of a workload, each judged by itself. */
 function eachContainer(resource: Judged, judge: (placed: Placed, ends: boolean) => void): void {
-  judgement(() => {
-    const workload = workloadOf(resource);
-    for (const placed of workload ? containersOf(workload) : []) judgement(() => judge(placed, workload!.ends));
-  });
+  const workload = workloadOf(resource);
+  for (const placed of workload ? containersOf(workload) : []) judgement(() => judge(placed, workload!.ends));
 }
 
 export const containerResources: ResourcePolicy = {
@@ -95,8 +93,8 @@ export const probes: ResourcePolicy = {
             }),
           );
         }
+        judgeSame(resource, container, path, report);
       }
-      if (!init && !ends) judgeSame(resource, container, path, report);
       if (tenant) judgeExec(resource, container, path, report);
     });
   },
@@ -143,24 +141,23 @@ function judgeExec(resource: Judged, container: Container, path: string, report:
 export const wasmRuntimeClass: ResourcePolicy = {
   name: "wasm-runtime-class",
   description: "Functions run in the RuntimeClass of WebAssembly, and only they.",
-  judge: (resource, facts, report) =>
-    judgement(() => {
-      const workload = workloadOf(resource);
-      if (workload === undefined) return;
-      const tenant = isTenants(facts, resource);
-      const found = workload.pod.runtimeClassName;
-      const { runtimeClassName } = facts.admission;
-      if (tenant === (found === runtimeClassName)) return;
-      report(
-        problemAt(resource, `${workload.path}.runtimeClassName`, {
-          value: found ?? "missing",
-          limit: tenant
-            ? "functions run as WebAssembly alone: in a container they would be neither as small nor as walled in"
-            : "only functions are WebAssembly: nothing else starts in it",
-          fix: tenant ? `set it to ${runtimeClassName}` : "leave it out",
-        }),
-      );
-    }),
+  judge: (resource, facts, report) => {
+    const workload = workloadOf(resource);
+    if (workload === undefined) return;
+    const tenant = isTenants(facts, resource);
+    const found = workload.pod.runtimeClassName;
+    const { runtimeClassName } = facts.admission;
+    if (tenant === (found === runtimeClassName)) return;
+    report(
+      problemAt(resource, `${workload.path}.runtimeClassName`, {
+        value: found ?? "missing",
+        limit: tenant
+          ? "functions run as WebAssembly alone: in a container they would be neither as small nor as walled in"
+          : "only functions are WebAssembly: nothing else starts in it",
+        fix: tenant ? `set it to ${runtimeClassName}` : "leave it out",
+      }),
+    );
+  },
 };
 
 export const serviceAccountTokens: ResourcePolicy = {

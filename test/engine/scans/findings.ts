@@ -1,4 +1,4 @@
-import type { RenderedObject } from "../../support/rendered";
+import type { ManifestObject } from "../../../components/manifest";
 import type { Accepted } from "./accepted";
 
 export type Scanner = Accepted["scanner"];
@@ -12,7 +12,7 @@ export interface Finding {
   readonly stack: string;
 }
 
-export function nameOf({ kind, metadata }: RenderedObject): string {
+export function nameOf({ kind, metadata }: ManifestObject): string {
   return `${kind} ${metadata.namespace === undefined ? "" : `${metadata.namespace}/`}${metadata.name}`;
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../../local/run";
-import type { RenderedObject } from "../../support/rendered";
+import type { ManifestObject } from "../../../components/manifest";
 
 /** A part of a JSON schema; of OpenAPI's dialects only what is looked at here. */
 interface Schema {
@@ -43,7 +43,7 @@ export async function readSwagger(kubernetesModule: string): Promise<Swagger> {
  * Writes a schema for each kind of object: Kubernetes' own from its description, others from the definitions that are among
  * the objects. A field that a schema does not name is an error, as the API server has it under strict validation.
  */
-export function writeSchemas(folder: string, swagger: Swagger, objects: readonly RenderedObject[]): void {
+export function writeSchemas(folder: string, swagger: Swagger, objects: readonly ManifestObject[]): void {
   mkdirSync(folder, { recursive: true });
   const write = ({ group, version, kind }: GroupVersionKind, schema: Schema) =>
     writeFileSync(join(folder, `${group || version}_${version}_${kind.toLowerCase()}.json`), JSON.stringify(schema));

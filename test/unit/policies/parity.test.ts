@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import type { ManifestObject } from "../../../components/manifest";
 import { EXAMPLE_FACTS } from "../../../policies/admission/example";
 import { POLICY_NAMES, type PolicyName } from "../../../policies/admission/names";
 import { STACK_POLICY_NAMES } from "../../../policies/stack/names";
-import { stackConfig, type RenderedObject } from "../../support/rendered";
+import { stackConfig } from "../../support/rendered";
 import { judge } from "../../support/stack-policies";
 
 const FOLDER = path.resolve(__dirname, "../../../policies/admission");
@@ -59,7 +60,7 @@ const overrides = (() => {
 })();
 
 function refusedByStack(policy: PolicyName, object: string): boolean {
-  const sample = read(`${policy}/${object}`) as RenderedObject;
+  const sample = read(`${policy}/${object}`) as ManifestObject;
   // An update, of which a program knows one side alone.
   if (sample.kind === "AdmissionReview") return false;
   const { apiVersion, kind, ...inputs } = sample;

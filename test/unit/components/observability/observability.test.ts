@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { hostsNamespaceName } from "../../../../components/observability/names";
 import {
-  hostsNamespaceName,
   Observability,
   PROMETHEUS_LABELS,
   type ObservabilityArgs,
