@@ -16,7 +16,7 @@ export SINCE
 export PLAN AGAINST
 NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
-VITEST  = npx vitest run --project $@ --reporter=verbose --reporter=json --outputFile.json=.local/tests-$@.json
+VITEST  = SUITE_REPORT=.local/tests-$@.json npx vitest run --project $@
 
 .PHONY: help up preview plan refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
 	restore-functions function tools policy manifests test check unit engine real hosts bench

@@ -7,14 +7,15 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
-    // Results as they come, also in a log.
-    reporters: ["verbose"],
+    // Results as they come, also in a log; and what the end of `make test` tells.
+    reporters: ["verbose", "./test/reporter.ts"],
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
       {
         test: {
           name: "engine",
           include: ["test/engine/**/*.test.ts"],
+          globalSetup: "test/engine/setup.ts",
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // Each file has a control plane of its own; two at once would only slow each other down on two cores.

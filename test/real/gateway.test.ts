@@ -5,7 +5,7 @@ import { eventually } from "../support/local-stack";
 import { GatewayClient } from "../support/gateway/client";
 import { makeCertificate } from "../support/gateway/loopback";
 import type { LoadResult } from "../support/load";
-import { CANNOT_RUN, NAMESPACE, RealStack, type Pod, type SteadyLoad } from "../support/real-stack";
+import { CANNOT_RUN, KEPT_CONNECTIONS, NAMESPACE, RealStack, type Pod, type SteadyLoad } from "../support/real-stack";
 
 /** As many users as keep a steady load below each one's budget. */
 const USERS = 10;
@@ -49,6 +49,8 @@ describe.skipIf(CANNOT_RUN)("requests through the gateway on a real node", () =>
     expect(result.failures).toEqual({});
     expect(result.statuses).toEqual({ "200": result.sent });
     expect(result.sent).toBeGreaterThan(100);
+    // One for each kept connection and each of two pods of the gateway, where both go.
+    expect(result.retried).toBeLessThanOrEqual(2 * KEPT_CONNECTIONS);
   };
   /** As the drain of a node does: the budget is asked. */
   const evict = (pod: Pod) =>

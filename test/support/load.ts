@@ -7,14 +7,18 @@ import { Agent as SecureAgent, request as requestHttps } from "node:https";
  * Service picks. It runs in a process of its own, inside the node's network, and tells what it saw as JSON when it is
  * told to stop (SIGTERM) or when its time is over.
  *
- *   load.ts URL REQUESTS_PER_SECOND SECONDS [keep-alive]
+ *   load.ts URL REQUESTS_PER_SECOND SECONDS [CONNECTIONS]
  *
- * Its standard input has tokens, one on each line: each request shows the next one. With `keep-alive` it holds a few
- * connections, as a proxy in front would. It believes any certificate.
+ * Its standard input has tokens, one on each line: each request shows the next one. With CONNECTIONS it keeps up to
+ * so many, as a proxy in front would. As browsers, proxies and most languages' clients do (RFC 9112, section 9.3.1),
+ * it asks once more, on another connection, where a kept one ended before anything of an answer came: a server that goes
+ * may close it while the request is on its way. It believes any certificate.
  */
 const [url = "", rate = "50", seconds = "60", connections] = process.argv.slice(2);
 const tokens = readFileSync(0, "utf8").split("\n").filter(Boolean);
-const kept = { keepAlive: true, maxSockets: 8 };
+/** How a connection ends that the other side has closed. */
+const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+const kept = { keepAlive: true, maxSockets: Number(connections) };
 const keptAgent = url.startsWith("https:") ? new SecureAgent({ ...kept, rejectUnauthorized: false }) : new Agent(kept);
 
 export interface LoadResult {
@@ -23,6 +27,8 @@ export interface LoadResult {
   readonly statuses: Readonly<Record<string, number>>;
   /** Requests that got no answer, by what happened instead. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Requests that were asked again, since their kept connection had just been closed. */
+  readonly retried: number;
   /** Milliseconds, of answered requests. */
   readonly p50: number;
   readonly p99: number;
@@ -39,6 +45,7 @@ let lastAnswer = Date.now();
 let longestGap = 0;
 const bodies: string[] = [];
 let sent = 0;
+let retried = 0;
 let open = 0;
 
 function noteGap(): void {
@@ -49,24 +56,27 @@ function noteGap(): void {
 function ask(): void {
   sent += 1;
   open += 1;
-  const started = process.hrtime.bigint();
+  const token = tokens[sent % tokens.length];
+  send({ started: process.hrtime.bigint(), headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } });
+}
+
+/** @param again - that it is sent for the second time */
+function send(asked: { readonly started: bigint; readonly headers: Record<string, string> }, again = false): void {
   const end = () => {
     open -= 1;
     if (stopped && open === 0) report();
   };
-  const token = tokens[sent % tokens.length];
-  const options = { timeout: 10_000, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } };
   const request = url.startsWith("https:") ? requestHttps : requestHttp;
   const fresh = url.startsWith("https:") ? new SecureAgent({ rejectUnauthorized: false }) : new Agent();
-  const agent = connections === "keep-alive" ? keptAgent : fresh;
-  const call = request(url, { ...options, agent }, (response) => {
+  const agent = connections !== undefined && !again ? keptAgent : fresh;
+  const call = request(url, { timeout: 10_000, headers: asked.headers, agent }, (response) => {
     let body = "";
     response.on("data", (chunk: Buffer) => (body += chunk.toString()));
     response.on("end", () => {
       const status = String(response.statusCode);
       noteGap();
       statuses[status] = (statuses[status] ?? 0) + 1;
-      latencies.push(Number(process.hrtime.bigint() - started) / 1e6);
+      latencies.push(Number(process.hrtime.bigint() - asked.started) / 1e6);
       bodies.push(body.slice(0, 400));
       if (bodies.length > 50) bodies.shift();
       end();
@@ -78,7 +88,14 @@ function ask(): void {
     end();
   };
   call.on("timeout", () => call.destroy(Object.assign(new Error("no answer in 10 s"), { code: "TIMEOUT" })));
-  call.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  call.on("error", (error: NodeJS.ErrnoException) => {
+    if (call.reusedSocket && CLOSED.has(error.code ?? "") && !again) {
+      retried += 1;
+      send(asked, true);
+    } else {
+      fail(error.code ?? error.message);
+    }
+  });
   call.end();
 }
 
@@ -95,7 +112,15 @@ function report(): void {
   const sorted = latencies.sort((a, b) => a - b);
   const at = (share: number) => Number((sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2));
   const percentiles = { p50: at(0.5), p99: at(0.99) };
-  const result: LoadResult = { sent, statuses, failures, ...percentiles, longestGap, bodies: [...new Set(bodies)] };
+  const result: LoadResult = {
+    sent,
+    statuses,
+    failures,
+    retried,
+    ...percentiles,
+    longestGap,
+    bodies: [...new Set(bodies)],
+  };
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
 

@@ -19,6 +19,9 @@ if (CANNOT_RUN !== undefined) {
   process.stderr.write(`\nSKIPPED: the tests on a real node, since ${CANNOT_RUN}. Functions are not proved to run.\n`);
 }
 
+/** As many connections to the gateway does a load keep. */
+export const KEPT_CONNECTIONS = 8;
+
 interface ContainerState {
   readonly reason?: string;
   readonly exitCode?: number;
@@ -130,7 +133,7 @@ export class RealStack extends LocalStack {
 
   /** The same through the gateway, from this machine, over connections that are kept; each request as the next user. */
   async gatewayLoad(path: string, rate: number, tokens: readonly string[]): Promise<SteadyLoad> {
-    return this.startLoad([], this.gatewayUrl(path), rate, tokens, ["keep-alive"]);
+    return this.startLoad([], this.gatewayUrl(path), rate, tokens, [String(KEPT_CONNECTIONS)]);
   }
 
   get gatewayAddress(): string {
