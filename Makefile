@@ -19,7 +19,7 @@ NODE   := node --import tsx
 VITEST  = SUITE_REPORT=.local/tests-$@.json npx vitest run --project $@
 
 .PHONY: help up preview plan refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
-	restore-functions function tools policy manifests test check unit engine real hosts bench
+	restore-functions surge function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
@@ -34,6 +34,9 @@ token: node_modules ## a token for a stack on this machine, to call its function
 	@$(NODE) local/main.ts $@ $(STACK)
 
 graph: node_modules ## draw what a stack has measured and logged as one page, without Grafana (SINCE=15m)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+surge: node_modules ## play the load of surge.yaml to a stack with simulated nodes; judge and draw how it scales
 	@$(NODE) local/main.ts $@ $(STACK)
 
 hosts-check: node_modules ## look whether a stack's hosts can become its cluster, changing nothing

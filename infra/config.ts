@@ -181,7 +181,8 @@ function snapshotStorageProblems({ cluster, snapshotStorage }: z.output<typeof s
   ];
 }
 
-function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
+/** What a schema of these fields found wrong, for people; `raw` is all that was parsed. */
+export function toProblems(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
   const path = formatPath(issue.path, raw);
   // Someone may have put a secret where its marker belongs: what is there is never shown.
   const value = SECRET_KEYS.some((key) => key === issue.path[0]) ? "(hidden)" : describe(issue.input);

@@ -11,10 +11,11 @@ import { claimPulumiHome, projectPaths } from "./paths";
 import { plan } from "./plan/command";
 import { createProgress } from "./progress";
 import { CommandError } from "./run";
+import { surge, SurgeStopped } from "./surge/command";
 import { token } from "./tokens/command";
 
 const COMMANDS = {
-  ...{ up, preview, plan, refresh, down, status, token, graph },
+  ...{ up, preview, plan, refresh, down, status, token, graph, surge },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
   // On the hosts of a stack of kind k3s.
   ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },
@@ -40,6 +41,10 @@ async function main([command = "", stack = "local"]: readonly string[]): Promise
     await COMMANDS[command as keyof typeof COMMANDS](session, stack);
     return 0;
   } catch (error) {
+    if (error instanceof SurgeStopped) {
+      process.stderr.write(`\n${error.message}\n`);
+      return 130;
+    }
     if (session.signal.aborted) {
       process.stderr.write(
         `\n${error instanceof StoppedError ? error.message : "Stopped"}. Run the same command again to go on from here.\n`,

@@ -5,17 +5,18 @@ import { planStack } from "../../infra/plan";
 import { ProblemsError, type Problem } from "../../infra/problems";
 import { formatDuration } from "../../infra/units";
 import { kubectlCommand, kubectlFor, type Kubectl } from "../control-plane/kubectl";
-import { assertOwner, kubeconfigOf, secretKubeconfig, whyUnreachable, type Session } from "../engine/commands";
-import { isDisposable, readStackFile, type StackFile } from "../engine/stack-file";
-import { readIfExists, writeFileAtomic } from "../files";
+import { kubeconfigOf, type Session } from "../engine/commands";
+import { readStackFile, type StackFile } from "../engine/stack-file";
+import { writeFileAtomic } from "../files";
 import { inParallel } from "../parallel";
 import type { Progress } from "../progress";
-import { ensureTools } from "../tools/resolve";
+import { assertUp } from "../reachable";
 import { askAt, unanswered, type Ask } from "./ask";
 import { withForward } from "./forward";
 import type { AnsweredDashboard } from "./page";
 import { parseSince, rangeOf, rateInterval, type Range } from "./range";
 
+const SUMMARY = "Nothing can be drawn";
 /** Queries at once: Prometheus would take 20, but shares its CPU with what it watches. */
 const AT_ONCE = 4;
 
@@ -28,7 +29,7 @@ export async function graph(session: Session, stackName: string): Promise<void> 
   const since = parseSince(process.env["SINCE"]);
   const file = readStackFile(paths.root, stackName);
   assertMeasured(file);
-  await assertUp(session, file);
+  await assertUp(session, file, SUMMARY);
 
   const { namespace } = file.config.observability;
   const kubeconfig = kubeconfigOf(paths, file);
@@ -130,25 +131,6 @@ function assertMeasured({ config, stack }: StackFile): void {
   }
 }
 
-async function assertUp({ paths, progress, signal }: Session, file: StackFile): Promise<void> {
-  const kubeconfig = kubeconfigOf(paths, file);
-  if (kubeconfig === "") throw new ProblemsError("The cluster cannot be asked", [secretKubeconfig(file)]);
-  if (isDisposable(file.config)) assertOwner(paths, file);
-  const notUp = (reason: string) =>
-    refused({
-      path: "STACK",
-      value: file.stack,
-      limit: `is not up: ${reason}`,
-      fix: isDisposable(file.config)
-        ? `make up STACK=${file.stack}`
-        : "correct cluster.kubeconfig, or start the cluster",
-    });
-  if (readIfExists(kubeconfig) === undefined) throw notUp(`there is no ${kubeconfig}`);
-  await ensureTools(["kubectl"], { paths, progress, signal });
-  const reason = await whyUnreachable(paths, file);
-  if (reason !== undefined) throw notUp(reason);
-}
-
 interface StatefulSet {
   readonly status?: { readonly readyReplicas?: number };
 }
@@ -171,5 +153,5 @@ export async function whyNotReady(
 }
 
 function refused(problem: Problem): ProblemsError {
-  return new ProblemsError("Nothing can be drawn", [problem]);
+  return new ProblemsError(SUMMARY, [problem]);
 }

@@ -1,28 +1,16 @@
-import * as echarts from "echarts";
+import type * as echarts from "echarts";
 import type { PlainPanel } from "../../components/observability/dashboards";
+import { colorOf, GRID, renderSvg, TEXT } from "../drawing/svg";
 import type { Series } from "./ask";
-import { escapeHtml, formatValue } from "./format";
+import { formatValue } from "./format";
 import { timesOf, type Range } from "./range";
 
-/** Colours of lines, that are told apart on light and on dark. */
-const PALETTE = [
-  ...["#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444"],
-  ...["#06b6d4", "#ec4899", "#84cc16", "#f97316", "#64748b"],
-];
 /** Of thresholds, by their name in dashboards. */
 const COLORS: Readonly<Record<string, string>> = { green: "#10b981", orange: "#f59e0b", red: "#ef4444" };
-
-/** The page sets these, by what the reader prefers. */
-const TEXT = "var(--muted)";
-const GRID = "var(--line)";
 
 /** Pixels; the page shows it as wide as there is room. */
 const SIZE = { width: 440, height: 190, spark: 60, bar: 26 };
 const DAY_SECONDS = 86_400;
-
-export function colorOf(index: number): string {
-  return PALETTE[index % PALETTE.length]!;
-}
 
 /** The colour that the panel's steps have for a value; none where it has no steps. */
 export function judged({ steps }: Pick<PlainPanel, "steps">, value: number): string | undefined {
@@ -37,14 +25,16 @@ export function current({ values }: Series): number | undefined {
 
 /** The panel as SVG, to stand in a page. */
 export function draw(panel: PlainPanel, series: readonly Series[], range: Range): string {
+  const svg = (height: number, option: echarts.EChartsOption) =>
+    renderSvg({ title: panel.title, width: SIZE.width, height, option });
   switch (panel.type) {
     case "bargauge":
-      return svg(panel.title, series.length * SIZE.bar + SIZE.bar, bars(panel, series));
+      return svg(series.length * SIZE.bar + SIZE.bar, bars(panel, series));
     case "stat":
-      return svg(panel.title, SIZE.spark, lines(panel, series, range, true));
+      return svg(SIZE.spark, lines(panel, series, range, true));
     case "timeseries":
     case "logs":
-      return svg(panel.title, SIZE.height, lines(panel, series, range, false));
+      return svg(SIZE.height, lines(panel, series, range, false));
   }
 }
 
@@ -121,24 +111,4 @@ function bars(panel: PlainPanel, series: readonly Series[]): echarts.EChartsOpti
       },
     ],
   };
-}
-
-function svg(title: string, height: number, option: echarts.EChartsOption): string {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: SIZE.width, height });
-  try {
-    chart.setOption({ ...option, animation: false });
-    return embedded(title, chart.renderToSVGString());
-  } finally {
-    chart.dispose();
-  }
-}
-
-/** Without the attributes of a file of its own, and the styles of a pointer that would be over it. */
-function embedded(title: string, text: string): string {
-  const [, box = ""] = /viewBox="([^"]+)"/.exec(text) ?? [];
-  return text
-    .replace(/^<svg [^>]*>/, `<svg role="img" aria-label="${escapeHtml(title)}" viewBox="${box}">`)
-    .replace(/<style ?>[^]*?<\/style>/g, "")
-    .replace(/ (?:class|ecmeta_\w+|pointer-events)="[^"]*"/g, "")
-    .replace(/\n+/g, "\n");
 }

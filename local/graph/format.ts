@@ -60,15 +60,3 @@ function digits(value: number): string {
 function trimmed(text: string): string {
   return String(Number(text));
 }
-
-/** Text that stands in HTML or SVG, also in an attribute. */
-export function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
-}

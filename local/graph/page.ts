@@ -1,7 +1,9 @@
 import type { PlainDashboard, PlainPanel } from "../../components/observability/dashboards";
+import { escapeHtml, htmlPage } from "../drawing/page";
+import { colorOf } from "../drawing/svg";
 import type { Answer, LogLine, Series } from "./ask";
-import { colorOf, current, draw, judged } from "./draw";
-import { escapeHtml, formatValue } from "./format";
+import { current, draw, judged } from "./draw";
+import { formatValue } from "./format";
 import type { Range } from "./range";
 
 /** A panel, and what its queries were answered, in their order. */
@@ -23,22 +25,11 @@ export interface PageArgs {
   readonly notes: readonly string[];
 }
 
-/** One page that needs nothing else: no script, and a policy that has browsers load nothing. */
+/** The dashboards as one page that needs nothing else. */
 export function renderPage({ stack, range, dashboards, notes }: PageArgs): string {
   const title = `${stack}: ${momentOf(range.start)} to ${momentOf(range.end)}`;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>${escapeHtml(title)}</h1>
 <p>Times are of ${escapeHtml(zone)}; a point every ${range.step} s. Values in legends are the last ones.</p>
 ${notes.map((note) => `<p class="problem">${escapeHtml(note)}</p>`).join("\n")}
@@ -46,10 +37,8 @@ ${notes.map((note) => `<p class="problem">${escapeHtml(note)}</p>`).join("\n")}
 </header>
 <main>
 ${dashboards.map((board, index) => dashboard(board, index, range)).join("\n")}
-</main>
-</body>
-</html>
-`;
+</main>`;
+  return htmlPage({ title, style: STYLE, body });
 }
 
 function dashboard({ title, description, sections }: AnsweredDashboard, index: number, range: Range): string {
@@ -130,27 +119,12 @@ function two(number: number): string {
   return String(number).padStart(2, "0");
 }
 
-/** Colours by what the reader prefers; panels side by side where there is room. */
+/** Panels side by side where there is room. */
 const STYLE = `
-:root{--back:#f6f7f9;--box:#fff;--text:#1c2430;--muted:#5b6676;--line:#d9dee5;--bad:#b42318}
-@media (prefers-color-scheme:dark){:root{--back:#11151b;--box:#191f27;--text:#e4e8ee;--muted:#98a4b3;--line:#303945;--bad:#ff8a7a}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1rem;max-width:110rem;background:var(--back);color:var(--text);font:15px/1.45 system-ui,sans-serif}
-h1{font-size:1.4rem;margin:0}h2{margin:2.5rem 0 0;font-size:1.25rem}h3{margin:1.5rem 0 .5rem;font-size:1rem;color:var(--muted)}
-h4{margin:0;font-size:.95rem}p{margin:.25rem 0}a{color:inherit}
-nav{display:flex;flex-wrap:wrap;gap:.35rem 1rem;margin-top:.5rem}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,24rem),1fr));gap:.75rem}
-article{background:var(--box);border:1px solid var(--line);border-radius:.5rem;padding:.75rem;min-width:0}
 article.logs{grid-column:1/-1}
-.description{color:var(--muted);font-size:.8rem}
-svg{display:block;width:100%;height:auto;margin-top:.5rem}
-.figure{font-size:1.8rem;font-weight:600}
 .empty{color:var(--muted);padding:1.5rem 0;text-align:center}
-.problem{color:var(--bad)}
-code{display:block;margin-top:.25rem;font-size:.75rem;overflow-wrap:anywhere;color:var(--muted)}
-summary{cursor:pointer;font-size:.75rem;color:var(--muted);margin-top:.25rem}
-.legend{display:flex;flex-wrap:wrap;gap:.1rem .9rem;margin:.4rem 0 0;padding:0;list-style:none;font-size:.8rem;max-height:9rem;overflow:auto}
-.legend li{overflow-wrap:anywhere}.legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.35rem;vertical-align:middle}
+.legend{max-height:9rem;overflow:auto}
 .lines{margin:.5rem 0 0;padding:0;list-style:none;font:.75rem/1.5 ui-monospace,monospace;max-height:30rem;overflow:auto}
 .lines li{overflow-wrap:anywhere;border-top:1px solid var(--line)}.lines time,.lines span{color:var(--muted)}
 `;

@@ -1,4 +1,5 @@
 import type { FunctionConfig } from "../../infra/config";
+import type { MilliCpu } from "../../infra/units";
 
 /** A whole WasmEdge pod was measured to use 16–19 MB on a real node. */
 const POD_MEMORY = "18M";
@@ -10,15 +11,31 @@ const NAME_LABEL = "app.kubernetes.io/name";
 const OTHER_CPU = 'Quantity("1m")';
 
 const API_VERSION = "kwok.x-k8s.io/v1alpha1";
+const USAGE_NAME = "simulated-usage";
+
+/** Where the API server has it. */
+export const USAGE_PATH = `/apis/${API_VERSION}/clusterresourceusages/${USAGE_NAME}`;
+
+export interface RenderedUsage {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: object;
+}
 
 /**
  * What simulated pods are said to use. Nothing runs in them, so unless told otherwise a function's pods use exactly
  * what its autoscaler aims at: the count then holds until somebody changes the load.
+ *
+ * @param driven - CPU of each pod of the functions that somebody plays a load to, by the function's name
  */
-export function renderUsage(functions: readonly FunctionConfig[]): object {
+export function renderUsage(
+  functions: readonly FunctionConfig[],
+  driven: Readonly<Record<string, MilliCpu>> = {},
+): RenderedUsage {
   const steady = functions.reduceRight(
     (otherwise, fn) =>
-      `(pod.metadata.labels["${NAME_LABEL}"] == "${fn.name}" ? Quantity("${steadyCpu(fn)}") : ${otherwise})`,
+      `(pod.metadata.labels["${NAME_LABEL}"] == "${fn.name}" ? Quantity("${cpuQuantity(driven[fn.name] ?? steadyCpu(fn))}") : ${otherwise})`,
     OTHER_CPU,
   );
   // Asking for a label that a pod does not have is an error, not an empty text.
@@ -26,7 +43,7 @@ export function renderUsage(functions: readonly FunctionConfig[]): object {
   return {
     apiVersion: API_VERSION,
     kind: "ClusterResourceUsage",
-    metadata: { name: "simulated-usage" },
+    metadata: { name: USAGE_NAME },
     spec: {
       usages: [
         {
@@ -45,9 +62,13 @@ export function renderUsage(functions: readonly FunctionConfig[]): object {
 /** metrics-server reads simulated pods 5–10 % high (measured): at nine tenths of the target the reading lies on it. */
 const STEADY_SHARE = 0.9;
 
-function steadyCpu(fn: FunctionConfig): string {
-  const microcores = fn.resources.requests.cpu * 1000 * fn.scaling.cpuTarget * STEADY_SHARE;
-  return `${Math.round(microcores)}u`;
+function steadyCpu(fn: FunctionConfig): MilliCpu {
+  return fn.resources.requests.cpu * fn.scaling.cpuTarget * STEADY_SHARE;
+}
+
+/** In microcores; never none, of which metrics-server makes a pod without metrics. */
+function cpuQuantity(cpu: MilliCpu): string {
+  return `${Math.max(1, Math.round(cpu * 1000))}u`;
 }
 
 /** The node endpoint that metrics-server scrapes, as a kubelet serves it at /metrics/resource. */

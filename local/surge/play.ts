@@ -1,0 +1,194 @@
+import { cpus } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FunctionConfig } from "../../infra/config";
+import { ProblemsError } from "../../infra/problems";
+import { ApiError, type Api } from "./api";
+import { lengthOf, loadAt } from "./curve";
+import { capabilityOf, demandOn } from "./demand";
+import type { Driver } from "./drive";
+import type { Expected } from "./expected";
+import { PodLedger, quantile } from "./pods";
+import type { Ending, Sample, SurgeRun } from "./run";
+import type { Scenario } from "./scenario";
+import type { View } from "./view";
+import { watchPods } from "./watch";
+
+export interface PlayArgs {
+  readonly stack: string;
+  readonly api: Api;
+  readonly driver: Driver;
+  readonly scenario: Scenario;
+  readonly expected: Expected;
+  readonly nodes: readonly string[];
+  readonly view: View;
+  /** What the user has to know, and the report does not say. */
+  readonly warn: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The part of a HorizontalPodAutoscaler that is read. */
+export interface Autoscaler {
+  readonly spec: {
+    readonly minReplicas?: number;
+    readonly maxReplicas: number;
+    readonly behavior?: Readonly<Record<"scaleUp" | "scaleDown", ScalingRules | undefined>>;
+  };
+  readonly status?: {
+    readonly desiredReplicas?: number;
+    readonly currentMetrics?: readonly {
+      readonly resource?: { readonly current: { readonly averageUtilization?: number } };
+    }[];
+  };
+}
+
+export interface ScalingRules {
+  readonly stabilizationWindowSeconds?: number;
+  readonly policies?: readonly { readonly type: string; readonly value: number; readonly periodSeconds: number }[];
+}
+
+/** Seconds: to get to min before the curve begins; without an answer until there will be none. */
+const PATIENCE = { begin: 180, silence: 60 };
+
+/**
+ * Plays a scenario to its end: the function's pods go to min, the curve begins, and it is over when they are back at
+ * min. Whatever happens, what they are said to use is then put back.
+ */
+export async function play(args: PlayArgs): Promise<SurgeRun> {
+  const { api, driver, scenario, signal } = args;
+  const ledger = new PodLedger();
+  const troubles: SurgeRun["troubles"][number][] = [];
+  const samples: Sample[] = [];
+  let began = Date.now();
+  const second = () => Math.round((Date.now() - began) / 100) / 10;
+  const onTrouble = (reason: string) => {
+    // The same in a row is told once.
+    if (troubles[troubles.length - 1]?.reason !== reason) troubles.push({ second: second(), reason });
+  };
+  const watching = new AbortController();
+  const watched = watchPods(api, scenario.fn, ledger, watching.signal, onTrouble);
+  const finish = (ending: Ending): SurgeRun => ({
+    ...{ stack: args.stack, startedAt: new Date(began).toISOString(), cores: cpus().length },
+    ...{ scenario, expected: args.expected, nodes: args.nodes, samples, troubles, ending },
+    delays: [...ledger.delays].sort((a, b) => a - b),
+    unseen: ledger.unseen,
+  });
+  try {
+    await goToMin(args, ledger);
+    if (signal.aborted) return finish("stopped");
+    began = Date.now();
+    return finish(await steps({ ...args, ledger, samples, onTrouble, second }));
+  } finally {
+    watching.abort();
+    await watched;
+    await driver.restore().catch((error: unknown) => {
+      args.warn(
+        `${scenario.fn.name} still has the surge's load, which make up takes away: ${(error as Error).message}`,
+      );
+    });
+  }
+}
+
+type Steps = PlayArgs & {
+  readonly ledger: PodLedger;
+  readonly samples: Sample[];
+  readonly onTrouble: (reason: string) => void;
+  readonly second: () => number;
+};
+
+async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Promise<Ending> {
+  const { scenario, expected, view, signal } = args;
+  let answered = 0;
+  for (let step = 1; !signal.aborted; step++) {
+    const at = second();
+    try {
+      const sample = await takeStep(args, ledger, at);
+      answered = at;
+      samples.push(sample);
+      view.show({ scenario, expected, samples, delays: delaysOf(ledger) });
+      if (isOver(sample, scenario, expected)) return "back at min";
+    } catch (error) {
+      onTrouble((error as Error).message);
+      if (at - answered > PATIENCE.silence) return "no answer";
+    }
+    if (at > expected.limit) return "out of time";
+    // Steps keep to the clock; those that the machine was too slow for are left out.
+    const behind = Math.floor((second() * 1000) / scenario.step);
+    step = Math.max(step, behind + 1);
+    await sleep(Math.max(0, step * scenario.step - second() * 1000), undefined, { signal }).catch(() => undefined);
+  }
+  return "stopped";
+}
+
+async function takeStep(
+  { api, driver, scenario, nodes }: PlayArgs,
+  ledger: PodLedger,
+  second: number,
+): Promise<Sample> {
+  const { fn, curve } = scenario;
+  const load = loadAt(curve, second * 1000);
+  const counts = ledger.counts();
+  const { cpuPerPod, capacity, served, shed } = demandOn(load, counts.ready, capabilityOf(fn));
+  await driver.set(cpuPerPod);
+  const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
+  const onNodes = ledger.perNode();
+  return {
+    ...{ second, load, capacity, served, shed, cpuPerPod, ...counts },
+    cpuRead: status?.currentMetrics?.find(({ resource }) => resource)?.resource?.current.averageUtilization,
+    desired: status?.desiredReplicas ?? 0,
+    onNodes: nodes.map((node) => onNodes.get(node) ?? 0),
+  };
+}
+
+function isOver(
+  { second, desired, pods, ready, leaving }: Sample,
+  { fn, curve }: Scenario,
+  expected: Expected,
+): boolean {
+  const { min } = fn.scaling;
+  const after = Math.max(lengthOf(curve) / 1000, expected.quietFrom);
+  return second > after && desired === min && pods === min && ready === min && leaving === 0;
+}
+
+/** To where the curve begins. The autoscaler would go there too, a tenth of the pods at a time. */
+async function goToMin({ api, driver, scenario, view, signal }: PlayArgs, ledger: PodLedger): Promise<void> {
+  const { fn, curve } = scenario;
+  const { min } = fn.scaling;
+  await driver.set(demandOn(loadAt(curve, 0), min, capabilityOf(fn)).cpuPerPod);
+  const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
+  await api.patch(scale, "application/merge-patch+json", { spec: { replicas: min } });
+  const deadline = Date.now() + PATIENCE.begin * 1000;
+  while (!signal.aborted) {
+    const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
+    const { pods, ready, leaving } = ledger.counts();
+    if (status?.desiredReplicas === min && pods === min && ready === min && leaving === 0) return;
+    view.note(`${fn.name} goes to min: ${pods} pods, ${leaving} leave, ${status?.desiredReplicas ?? 0} wanted`);
+    if (Date.now() > deadline) {
+      throw new ProblemsError("The surge cannot begin", [
+        {
+          path: fn.name,
+          value: `${pods} pods, ${ready} ready, ${status?.desiredReplicas ?? 0} wanted by its autoscaler`,
+          limit: `not at min ${min} after ${PATIENCE.begin} s`,
+          fix: `kubectl -n ${fn.tenant} describe hpa ${fn.name}-hpa says what it waits for`,
+        },
+      ]);
+    }
+    await sleep(1000, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function autoscalerPath({ name, tenant }: FunctionConfig): string {
+  return `/apis/autoscaling/v2/namespaces/${tenant}/horizontalpodautoscalers/${name}-hpa`;
+}
+
+/** The function's autoscaler; undefined where there is none. */
+export async function autoscalerOf(api: Api, fn: FunctionConfig): Promise<Autoscaler | undefined> {
+  return api.get<Autoscaler>(autoscalerPath(fn)).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  });
+}
+
+function delaysOf({ delays }: PodLedger): { readonly p50: number | undefined; readonly p99: number | undefined } {
+  const sorted = [...delays].sort((a, b) => a - b);
+  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+}

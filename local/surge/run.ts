@@ -1,0 +1,47 @@
+import type { Expected } from "./expected";
+import type { Scenario } from "./scenario";
+
+/** What was seen at one step. */
+export interface Sample {
+  /** From the beginning of the curve. */
+  readonly second: number;
+  /** Requests/s: what comes, what all ready pods could serve, what they serve, and what is left over. */
+  readonly load: number;
+  readonly capacity: number;
+  readonly served: number;
+  readonly shed: number;
+  /** Millicores that each pod is said to use, and percent of its request that the autoscaler reads of it. */
+  readonly cpuPerPod: number;
+  readonly cpuRead: number | undefined;
+  /** Replicas that the autoscaler wants. */
+  readonly desired: number;
+  /** Pods that do not leave: created, bound, ready; and those that leave. */
+  readonly pods: number;
+  readonly bound: number;
+  readonly ready: number;
+  readonly leaving: number;
+  /** Pods on each of the run's nodes, in their order. */
+  readonly onNodes: readonly number[];
+}
+
+/** How a run came to its end. */
+export type Ending = "back at min" | "out of time" | "no answer" | "stopped";
+
+/** All that a run has seen: `surge.json`. Times in seconds from the beginning of the curve, but where they say so. */
+export interface SurgeRun {
+  readonly stack: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly cores: number;
+  readonly scenario: Scenario;
+  readonly expected: Expected;
+  readonly nodes: readonly string[];
+  readonly samples: readonly Sample[];
+  /** Milliseconds from created to bound of each pod that was seen to wait, from the shortest. */
+  readonly delays: readonly number[];
+  /** Pods of which that is not known. */
+  readonly unseen: number;
+  /** When and why the API server did not answer. */
+  readonly troubles: readonly { readonly second: number; readonly reason: string }[];
+  readonly ending: Ending;
+}

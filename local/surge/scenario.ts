@@ -1,0 +1,250 @@
+import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { toProblems, type FunctionConfig, type StackConfig } from "../../infra/config";
+import * as field from "../../infra/config-fields";
+import { section } from "../../infra/config-fields";
+import { formatCount } from "../../infra/plan/numbers";
+import { ProblemsError, type Problem } from "../../infra/problems";
+import { formatDuration, type Millis } from "../../infra/units";
+import { readIfExists } from "../files";
+import { lengthOf, peakOf, type Curve, type Point } from "./curve";
+
+export const SCENARIO_FILE = "surge.yaml";
+
+/** What is played, and to whom. */
+export interface Scenario {
+  readonly preset: PresetName;
+  /** Whether the curve is the file's own, and not the preset's. */
+  readonly ownCurve: boolean;
+  /** The function, with the load and the CPU per request of this scenario. */
+  readonly fn: FunctionConfig;
+  /** Where the CPU per request is from. */
+  readonly cpuPerRequestFrom: "surge.yaml" | "the stack's workload";
+  readonly curve: Curve;
+  /** Between two changes of the load. */
+  readonly step: Millis;
+}
+
+/** Seconds, and the share of the function's `workload.peakRequestsPerSecond` that comes then. */
+type Shares = readonly (readonly [second: number, share: number])[];
+
+/** What comes when nobody comes: within what 10 of 5,000 pods hold at 0.35 ms of CPU per request. */
+const QUIET = 0.0015;
+
+/**
+ * A sale begins within seconds, holds for five minutes and ends; a day, an hour of which takes a minute; five spikes with
+ * lulls that are shorter than the autoscaler's patience. All begin and end with next to nothing.
+ */
+const PRESETS = {
+  "flash-sale": [
+    [0, QUIET],
+    [15, QUIET],
+    [20, 1],
+    [320, 1],
+    [350, QUIET],
+  ],
+  daily: [
+    [0, QUIET],
+    [240, 0.05],
+    [480, 0.35],
+    [720, 0.6],
+    [840, 0.5],
+    [1140, 1],
+    [1260, 1],
+    [1380, 0.3],
+    [1440, QUIET],
+  ],
+  spikes: [
+    [0, QUIET],
+    ...[15, 165, 315, 465, 615].flatMap((start): [number, number][] => [
+      [start, QUIET],
+      [start + 5, 1],
+      [start + 90, 1],
+      [start + 95, QUIET],
+    ]),
+  ],
+} as const satisfies Record<string, Shares>;
+
+export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+
+const point = section({ at: field.duration, requestsPerSecond: z.number().min(0) });
+
+const schema = section({
+  /** The curve, as shares of the function's `workload.peakRequestsPerSecond`. */
+  preset: z.enum(PRESET_NAMES).default("flash-sale"),
+  /** Default: the stack's first. */
+  function: z.string().optional(),
+  /** Default: `workload.cpuPerRequest` of the function. */
+  cpuPerRequest: field.duration.optional(),
+  /** In place of the preset's. */
+  curve: z.array(point).optional(),
+  /** Between two changes of the load. */
+  step: field.duration.prefault("1s"),
+});
+
+/** Shorter steps than the autoscaler's readings by far, longer ones than an API server's answer. */
+const STEP = { least: 200, most: 10_000 };
+const SECOND: Millis = 1000;
+/** Milliseconds: what takes longer is no surge. */
+const LONGEST = 4 * 3_600_000;
+/** Times the planned peak: what lies above says nothing that this one does not say. */
+const MOST = 10;
+
+/**
+ * The scenario in the project's `surge.yaml`, for one of the stack's functions.
+ *
+ * @throws ProblemsError with every problem: of the file's form, an unknown function, or a curve that makes no sense for it
+ */
+export function readScenario(root: string, config: StackConfig): Scenario {
+  const path = join(root, SCENARIO_FILE);
+  const text = readIfExists(path);
+  if (text === undefined)
+    throw refused([
+      {
+        path: SCENARIO_FILE,
+        value: "missing",
+        limit: `there is no ${path}`,
+        fix: 'write "preset: flash-sale" into it',
+      },
+    ]);
+  return parseScenario(parseYaml(text), config);
+}
+
+export function parseScenario(raw: unknown, config: StackConfig): Scenario {
+  const result = schema.safeParse(raw ?? {}, { reportInput: true });
+  if (!result.success) throw refused(result.error.issues.flatMap((issue) => toProblems(issue, raw)));
+  const { data } = result;
+  const fn = config.functions.find(({ name }) => name === (data.function ?? config.functions[0]?.name));
+  if (fn === undefined)
+    throw refused([
+      {
+        path: "function",
+        value: JSON.stringify(data.function),
+        limit: "is no function of this stack",
+        fix: `use one of ${config.functions.map(({ name }) => name).join(", ")}`,
+      },
+    ]);
+  const cpuPerRequest = data.cpuPerRequest ?? fn.workload.cpuPerRequest;
+  const curve = data.curve ?? fromShares(PRESETS[data.preset], fn.workload.peakRequestsPerSecond);
+  const path = data.curve === undefined ? "preset" : "curve";
+  const forms = [...stepProblems(data.step), ...cpuProblems(cpuPerRequest, fn), ...curveProblems(curve, path)];
+  // Loads are judged by what a request takes.
+  const problems = forms.length > 0 ? forms : loadProblems(curve, fn, cpuPerRequest, path);
+  if (problems.length > 0) throw refused(problems);
+  return {
+    preset: data.preset,
+    ownCurve: data.curve !== undefined,
+    fn: { ...fn, workload: { peakRequestsPerSecond: peakOf(curve), cpuPerRequest } },
+    cpuPerRequestFrom: data.cpuPerRequest === undefined ? "the stack's workload" : "surge.yaml",
+    curve,
+    step: data.step,
+  };
+}
+
+/** Requests/s that so many pods are held at by the autoscaler's target. */
+export function loadHeldBy(pods: number, { scaling, resources }: FunctionConfig, cpuPerRequest: Millis): number {
+  return (pods * scaling.cpuTarget * resources.requests.cpu) / cpuPerRequest;
+}
+
+function fromShares(shares: Shares, peak: number): Point[] {
+  return shares.map(([second, share]) => ({ at: second * 1000, requestsPerSecond: share * peak }));
+}
+
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text, { prettyErrors: true });
+  } catch (error) {
+    const [limit = ""] = (error as Error).message.split("\n");
+    throw refused([{ path: SCENARIO_FILE, value: "its content", limit, fix: "correct the YAML" }]);
+  }
+}
+
+function stepProblems(step: Millis): Problem[] {
+  if (step >= STEP.least && step <= STEP.most) return [];
+  const [least, most] = [formatDuration(STEP.least), formatDuration(STEP.most)];
+  return [{ path: "step", value: formatDuration(step), limit: `must be from ${least} to ${most}`, fix: 'use "1s"' }];
+}
+
+function cpuProblems(cpuPerRequest: Millis, { resources }: FunctionConfig): Problem[] {
+  // A pod that serves less than a request in a second is no function of a shop.
+  const most = (SECOND * resources.limits.cpu) / 1000;
+  if (cpuPerRequest >= 0.001 && cpuPerRequest <= most) return [];
+  return [
+    {
+      path: "cpuPerRequest",
+      value: formatDuration(cpuPerRequest),
+      limit: `must be from 1us to ${formatDuration(most)}, a second of a pod at its CPU limit`,
+      fix: 'for example "350us"',
+    },
+  ];
+}
+
+function curveProblems(curve: Curve, path: string): Problem[] {
+  if (curve.length < 2)
+    return [{ path, value: `${curve.length} points`, limit: "must have at least two", fix: "add one" }];
+  const first = curve[0]!;
+  const shape: (Problem | false)[] = [
+    first.at !== 0 && {
+      path: `${path}[0].at`,
+      value: formatDuration(first.at),
+      limit: "must be 0s",
+      fix: "begin there",
+    },
+    lengthOf(curve) > LONGEST && {
+      path,
+      value: formatDuration(lengthOf(curve)),
+      limit: `may take ${formatDuration(LONGEST)}`,
+      fix: "end sooner",
+    },
+    ...curve.map(
+      ({ at }, index) =>
+        index > 0 &&
+        at <= curve[index - 1]!.at && {
+          path: `${path}[${index}].at`,
+          value: formatDuration(at),
+          limit: `must be after ${formatDuration(curve[index - 1]!.at)}, the point before`,
+          fix: "put the points in the order of time",
+        },
+    ),
+  ];
+  return shape.filter((problem) => problem !== false);
+}
+
+/** It must ask for more than min and come back to it: else nothing is seen, or no end. */
+function loadProblems(curve: Curve, fn: FunctionConfig, cpuPerRequest: Millis, path: string): Problem[] {
+  const { min } = fn.scaling;
+  const held = loadHeldBy(min, fn, cpuPerRequest);
+  const [first, last, peak] = [curve[0]!, curve[curve.length - 1]!, peakOf(curve)];
+  const most = MOST * fn.workload.peakRequestsPerSecond;
+  const heldByMin = `${formatCount(held)} requests/s, what min ${min} pods are held at by CPU`;
+  const tooHigh = ({ requestsPerSecond }: Point, which: string, index: number) =>
+    requestsPerSecond > held && {
+      path: `${path}[${index}].requestsPerSecond`,
+      value: formatCount(requestsPerSecond),
+      limit: `the ${which} point may be at most ${heldByMin}`,
+      fix: "lower it, so that the run begins and ends at min, or lower cpuPerRequest",
+    };
+  const problems = [
+    tooHigh(first, "first", 0),
+    tooHigh(last, "last", curve.length - 1),
+    peak <= held && {
+      path,
+      value: `a peak of ${formatCount(peak)} requests/s`,
+      limit: `must be above ${heldByMin}, or nothing scales`,
+      fix: "raise it",
+    },
+    peak > most && {
+      path,
+      value: `a peak of ${formatCount(peak)} requests/s`,
+      limit: `may be at most ${formatCount(most)}, ${MOST} times what the function is planned for`,
+      fix: "lower it, or raise the function's workload.peakRequestsPerSecond",
+    },
+  ];
+  return problems.filter((problem) => problem !== false);
+}
+
+function refused(problems: Problem[]): ProblemsError {
+  return new ProblemsError(`${SCENARIO_FILE} cannot be played`, problems);
+}

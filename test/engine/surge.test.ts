@@ -1,0 +1,62 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { afterAll, describe, expect, it } from "vitest";
+import type { SurgeRun } from "../../local/surge/run";
+import { LocalStack } from "../support/local-stack";
+
+/** A function of 60 pods at most, which come back as soon as the autoscaler sees that they may. */
+const stack = new LocalStack();
+afterAll(() => stack.dispose());
+
+const scaling = { min: 10, max: 60, initial: 10, down: { percent: "100%", period: "1s", stabilization: "5s" } };
+const workload = { peakRequestsPerSecond: 1200 };
+stack.configure("functions", [{ name: "checkout", scaling, workload }]);
+const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
+const curve = [at(0, 6), at(2, 6), at(4, 1200), at(50, 1200), at(52, 6)];
+writeFileSync(join(stack.root, "surge.yaml"), stringify({ cpuPerRequest: "350us", curve }));
+
+const usage = async () => JSON.stringify(await stack.get("clusterresourceusage", "simulated-usage"));
+
+describe("a surge", () => {
+  it("is refused before there is anything to play to, and where pods are real", async () => {
+    const early = await stack.start("surge").outcome;
+    expect([early.code, early.stderr]).toEqual([1, expect.stringMatching(/STACK: local: is not up: .*; make up/)]);
+    const real = await stack.start("surge", "real").outcome;
+    expect([real.code, real.stderr]).toEqual([1, expect.stringContaining("its nodes are not simulated")]);
+  });
+
+  it("that is stopped puts back what pods use, and reports what it has seen", async () => {
+    await stack.ok("up");
+    const steady = await usage();
+    const running = stack.start("surge");
+    await running.until(/load 1,200\/s/);
+    expect(await usage()).not.toBe(steady);
+    running.child.kill("SIGINT");
+    const { code, stdout, stderr } = await running.outcome;
+    expect([code, stderr]).toEqual([130, expect.stringMatching(/Stopped after \d+ s: what the pods use is put back/)]);
+    expect(stdout).toContain("report.html");
+    expect(usageOf(await usage())).toBe(usageOf(steady));
+  });
+
+  it("takes the real autoscaler from min to max and back, and says how", async () => {
+    const { code, stdout, stderr } = await stack.start("surge").outcome;
+    expect([code, stderr]).toEqual([0, expect.stringContaining("The plan says 60 replicas")]);
+    expect(stdout).toMatch(/reaches what the plan says +60 ready in [\d.]+ s/);
+    const { run } = JSON.parse(readFileSync(join(stack.paths.home, "surge/surge.json"), "utf8")) as { run: SurgeRun };
+    expect(run.ending).toBe("back at min");
+    // Each pod that came was seen to come, and to get its node.
+    expect([run.delays.length >= 50, run.unseen, run.troubles]).toEqual([true, 0, []]);
+    const peak = run.samples.find(({ ready }) => ready === 60)!;
+    expect(peak.onNodes).toHaveLength(10);
+    expect(peak.onNodes.reduce((sum, pods) => sum + pods, 0)).toBe(60);
+    // Ten pods at their limit serve 2,857 requests/s: nothing of this load is shed.
+    expect(Math.max(...run.samples.map(({ shed }) => shed))).toBe(0);
+    expect(readFileSync(join(stack.paths.home, "surge/report.html"), "utf8")).toContain("60 ready at once");
+  });
+});
+
+/** Without what the API server notes of who has changed it. */
+function usageOf(text: string): string {
+  return JSON.stringify((JSON.parse(text) as { spec: object }).spec);
+}

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../../infra/config";
+import { planStack } from "../../../../infra/plan";
+import { expect as expectOf, predictedAt, scaleInSeconds } from "../../../../local/surge/expected";
+import { k3s, rawConfig } from "../../infra/support";
+import { CONFIG, scenarioOf } from "./support";
+
+describe("what is expected of a scenario", () => {
+  it("is what the plan says of a stack with this load, without start queues", () => {
+    const heavy = { workload: { cpuPerRequest: "350us" } };
+    const { scaleOut } = planStack(parseConfig(rawConfig({ cluster: k3s(3, 10), functions: [heavy] })));
+    const planned = scaleOut["serverless-function"]!;
+    const found = expectOf(CONFIG, scenarioOf());
+    expect(found.scaleOut!.seconds).toBe(planned.secondsToMaxControlPlaneOnly);
+    expect(found.secondsOnRealNodes).toBe(planned.secondsToMax);
+    expect(found).toMatchObject({ goal: 5000, enough: 5000, climbFrom: 15 });
+  });
+
+  it("ends below max where CPU asks for less, within the autoscaler's tolerance", () => {
+    const { goal, enough, scaleOut } = expectOf(CONFIG, scenarioOf({}));
+    expect([goal, enough]).toEqual([2572, 2339]);
+    expect(predictedAt(scaleOut!.curve, scaleOut!.seconds, "ready")).toBe(2572);
+  });
+
+  it("has no time for a load that climbs slowly, which the plan does not know", () => {
+    const { goal, scaleOut, secondsOnRealNodes } = expectOf(CONFIG, scenarioOf({ preset: "daily" }));
+    expect([goal, scaleOut, secondsOnRealNodes]).toEqual([2572, undefined, undefined]);
+  });
+
+  it("gives up later than the autoscaler needs to come back", () => {
+    const { quietFrom, secondsToMin, limit } = expectOf(CONFIG, scenarioOf());
+    expect(quietFrom).toBeGreaterThan(320);
+    expect(quietFrom).toBeLessThan(350);
+    expect(limit).toBeGreaterThan(quietFrom + 1.4 * secondsToMin);
+  });
+});
+
+describe("scaling in by the autoscaler's behaviour", () => {
+  const fn = CONFIG.functions[0]!;
+
+  it("takes a tenth each 15 s after two minutes", () => {
+    expect(scaleInSeconds(fn, 10)).toBe(0);
+    expect(scaleInSeconds(fn, 11)).toBe(120);
+    // 100, 90, 81: the second step comes a period after the first.
+    expect(scaleInSeconds({ ...fn, scaling: { ...fn.scaling, min: 81 } }, 100)).toBe(135);
+  });
+
+  it("takes the policy that takes more", () => {
+    const down = { ...fn.scaling.down, pods: 90 };
+    expect(scaleInSeconds({ ...fn, scaling: { ...fn.scaling, down } }, 100)).toBe(120);
+  });
+});
+
+it("predicts straight lines between the curve's points", () => {
+  const curve = [
+    { second: 0, desired: 10, created: 10, ready: 10 },
+    { second: 10, desired: 100, created: 100, ready: 60 },
+  ];
+  expect([0, 5, 10, 99].map((second) => predictedAt(curve, second, "ready"))).toEqual([10, 35, 60, 60]);
+});

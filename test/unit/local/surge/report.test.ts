@@ -1,0 +1,134 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { planStack } from "../../../../infra/plan";
+import { bucketsOf, chartsOf } from "../../../../local/surge/report/charts";
+import { renderReport } from "../../../../local/surge/report/page";
+import { reportOf, writeReport } from "../../../../local/surge/report/write";
+import type { SurgeRun } from "../../../../local/surge/run";
+import { CONFIG, goodRun, runOf, scenarioOf } from "./support";
+
+const plan = planStack(CONFIG);
+/** What is written into every text that comes from the cluster. */
+const HOSTILE = `</svg><script src="https://example.com/x.js">'&`;
+
+const htmlOf = (run: SurgeRun) => renderReport(reportOf(run, CONFIG, plan));
+const count = (html: string, pattern: RegExp) => [...html.matchAll(pattern)].length;
+const rowsOf = (html: string) => [...html.matchAll(/<tr>(?:<td[^]*?)<\/tr>/g)].map(([row]) => row);
+
+describe("the report of a run", () => {
+  const run = goodRun();
+  const html = htmlOf(run);
+
+  it("has each drawing twice: for wide screens and for narrow ones", () => {
+    const charts = chartsOf(run);
+    expect(charts.map(({ name }) => name)).toEqual(["load", "replicas", "scheduling-delay", "density"]);
+    expect(count(html, /<svg /g)).toBe(2 * charts.length);
+    expect(count(html, /<div class="wide"><svg [^>]*viewBox="0 0 1040 /g)).toBe(charts.length);
+    expect(count(html, /<div class="narrow"><svg [^>]*viewBox="0 0 400 /g)).toBe(charts.length);
+    for (const { title } of charts) expect(html).toContain(`aria-label="${title}"`);
+  });
+
+  it("says that it is of the control plane alone", () => {
+    expect(html).toContain("Control plane only");
+    expect(html).toContain("nodes and pods are simulated");
+  });
+
+  it("has verdict, milestones, cost with assumptions and every claim with how it was obtained", () => {
+    const { verdict, cost, claims } = reportOf(run, CONFIG, plan);
+    expect(html).toContain('<p class="verdict good">Held: reaches what the plan says (5,000 ready in 101 s)');
+    const rows = rowsOf(html);
+    const tables = [verdict.checks, verdict.milestones, cost.run, [cost.peak.platform, ...cost.peak.baselines], claims];
+    expect(rows).toHaveLength(tables.flat().length);
+    for (const text of cost.assumptions.map((line) => line.replaceAll("'", "&#39;"))) expect(html).toContain(text);
+    const how = (name: string) => rows.filter((row) => row.includes(`>${name}</td>`)).length;
+    expect([how("measured here"), how("computed"), how("not provable here")].every((rowCount) => rowCount > 5)).toBe(
+      true,
+    );
+  });
+
+  it("gives measured figures of this run, and no others", () => {
+    const of = (text: string) =>
+      rowsOf(htmlOf(text === "half" ? runOf(() => ({ ready: 2500 }), 2000) : run)).join("\n");
+    expect(of("whole")).toContain("5,000 ready at once");
+    expect(of("half")).toContain("2,500 ready at once");
+    expect(of("half")).toContain("2,500 ready at most: failed");
+  });
+
+  it("draws the prediction where there is one", () => {
+    expect(html).toContain("ready, as predicted");
+    const slow = htmlOf(goodRun(100, { scenario: scenarioOf({ preset: "daily" }) }));
+    expect(slow).not.toContain("ready, as predicted");
+    expect(slow).toContain("This load climbs slowly");
+  });
+
+  it("has a cell for each node at each moment, fuller where there are more pods", () => {
+    const density = chartsOf(runOf((second) => ({ ready: 10, onNodes: [second, 0] }), 20)).find(
+      ({ name }) => name === "density",
+    )!;
+    const option = density.option(false) as { series: { data: number[][] }[]; visualMap: { max: number } };
+    expect(option.series[0]!.data).toHaveLength(2 * 11);
+    expect(option.visualMap.max).toBe(20);
+    expect(option.series[0]!.data.at(-2)).toEqual([10, 0, 20]);
+  });
+
+  it("has no id twice, and each that is referred to", () => {
+    const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
+    expect(new Set(ids).size).toBe(ids.length);
+    const referred = [...html.matchAll(/(?:url\(|href=")#([^)"]+)/g)].map(([, id]) => id!);
+    expect(referred.filter((id) => !ids.includes(id))).toEqual([]);
+  });
+
+  it("loads nothing and runs nothing, whatever the cluster's texts say", () => {
+    const hostile = htmlOf({
+      ...run,
+      stack: HOSTILE,
+      nodes: [HOSTILE, "b"],
+      troubles: [{ second: 4, reason: HOSTILE }],
+    });
+    expect(hostile).toContain("&lt;/svg&gt;&lt;script src=");
+    expect(hostile).not.toMatch(/<(?:script|link|img|iframe|image|use|object)\b/i);
+    expect(hostile).not.toMatch(/(?:src|href)="(?!#)/);
+    expect(hostile).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
+    expect(count(hostile, /<\/svg>/g)).toBe(count(hostile, /<svg /g));
+  });
+
+  it("of a stopped run says so", () => {
+    const stopped = runOf(() => ({ ready: 10 }), 10, { ending: "stopped", delays: [] });
+    const page = htmlOf(stopped);
+    expect(page).toContain("Stopped before its end");
+    expect(page).toContain("no pod was seen to wait");
+    expect(chartsOf(stopped).map(({ name }) => name)).not.toContain("scheduling-delay");
+  });
+});
+
+it("counts every delay in one bucket", () => {
+  const delays = [0, 1, 1.5, 12, 40_000];
+  const buckets = bucketsOf(delays);
+  expect(buckets.reduce((sum, bucket) => sum + bucket.count, 0)).toBe(delays.length);
+  expect(buckets.find(({ label }) => label === "≤ 2")!.count).toBe(1);
+  expect(buckets.at(-1)).toEqual({ label: "> 30000", count: 1 });
+  expect(bucketsOf([3]).at(-1)).toEqual({ label: "≤ 5", count: 1 });
+});
+
+it("writes the page, its data and drawings that stand alone", () => {
+  const folder = mkdtempSync(join(tmpdir(), "surge-"));
+  try {
+    const run = goodRun();
+    const written = writeReport(folder, run, CONFIG, plan);
+    expect(readdirSync(folder).sort()).toEqual([
+      ...["density.svg", "load.svg", "replicas.svg", "report.html", "scheduling-delay.svg", "surge.json"],
+    ]);
+    const { run: kept } = JSON.parse(readFileSync(written.json, "utf8")) as { run: SurgeRun };
+    expect(kept.samples).toEqual(run.samples);
+    for (const path of written.drawings) {
+      const svg = readFileSync(path, "utf8");
+      expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" [^>]*viewBox="0 0 1040 /);
+      expect(svg).toContain("--muted:");
+      expect(svg.trimEnd().endsWith("</svg>")).toBe(true);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,129 @@
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { lengthOf, peakOf } from "../../../../local/surge/curve";
+import { expect as expectOf } from "../../../../local/surge/expected";
+import { loadHeldBy, parseScenario, PRESET_NAMES, readScenario } from "../../../../local/surge/scenario";
+import { problemsOf } from "../../infra/support";
+import { CONFIG, scenarioOf } from "./support";
+
+const refusals = (raw: unknown) => problemsOf(() => parseScenario(raw, CONFIG));
+const curve = (...points: [at: string, requestsPerSecond: number][]) =>
+  points.map(([at, requestsPerSecond]) => ({ at, requestsPerSecond }));
+
+describe("the project's surge.yaml", () => {
+  const scenario = readScenario(resolve(__dirname, "../../../.."), CONFIG);
+
+  it("is a flash sale that takes all 5,000 replicas by CPU", () => {
+    expect(scenario).toMatchObject({
+      preset: "flash-sale",
+      ownCurve: false,
+      step: 1000,
+      cpuPerRequestFrom: "surge.yaml",
+    });
+    expect(peakOf(scenario.curve)).toBe(100_000);
+    expect(expectOf(CONFIG, scenario).goal).toBe(5000);
+  });
+});
+
+describe("a scenario", () => {
+  it.each(PRESET_NAMES)("%s reaches the function's planned peak, and begins and ends with what min holds", (preset) => {
+    const { curve: points, fn } = scenarioOf({ preset, cpuPerRequest: "350us" });
+    expect(peakOf(points)).toBe(100_000);
+    const held = loadHeldBy(fn.scaling.min, fn, 0.35);
+    expect(points[0]!.requestsPerSecond).toBeLessThanOrEqual(held);
+    expect(points.at(-1)!.requestsPerSecond).toBeLessThanOrEqual(held);
+  });
+
+  it("of an empty file is a flash sale of what the stack says of its first function", () => {
+    const { preset, fn, cpuPerRequestFrom } = scenarioOf({});
+    expect([preset, fn.name, fn.workload.cpuPerRequest]).toEqual(["flash-sale", "serverless-function", 0.18]);
+    expect(cpuPerRequestFrom).toBe("the stack's workload");
+  });
+
+  it("may have a curve, a step and a CPU per request of its own", () => {
+    const {
+      ownCurve,
+      curve: points,
+      step,
+      fn,
+    } = scenarioOf({
+      curve: curve(["0s", 10], ["1m", 5000], ["2m", 10]),
+      step: "500ms",
+      cpuPerRequest: "1ms",
+    });
+    expect(ownCurve).toBe(true);
+    expect([lengthOf(points), step]).toEqual([120_000, 500]);
+    expect(fn.workload).toEqual({ peakRequestsPerSecond: 5000, cpuPerRequest: 1 });
+  });
+});
+
+describe("a scenario that makes no sense is refused", () => {
+  it.each<[string, unknown, string]>([
+    ["unknown keys", { presett: "daily" }, "presett: unknown key"],
+    [
+      "unknown presets",
+      { preset: "dayly" },
+      'preset: "dayly": must be one of flash-sale, daily, spikes; did you mean daily?',
+    ],
+    [
+      "unknown functions",
+      { function: "chekout" },
+      'function: "chekout": is no function of this stack; use one of serverless-function',
+    ],
+    ["steps that are too long", { step: "1m" }, "step: 1m: must be from 200ms to 10s"],
+    ["no CPU", { cpuPerRequest: "0s" }, "cpuPerRequest: 0s: must be from 1us to 100ms"],
+    [
+      "more CPU than a pod has in a second",
+      { cpuPerRequest: "101ms" },
+      "cpuPerRequest: 101ms: must be from 1us to 100ms",
+    ],
+    ["one point", { curve: curve(["0s", 10]) }, "curve: 1 points: must have at least two"],
+    ["a late beginning", { curve: curve(["1s", 10], ["2s", 5000], ["3s", 10]) }, "curve[0].at: 1s: must be 0s"],
+    [
+      "time that goes back",
+      { curve: curve(["0s", 10], ["9s", 5000], ["5s", 10]) },
+      "curve[2].at: 5s: must be after 9s",
+    ],
+    [
+      "negative load",
+      { curve: curve(["0s", -1], ["9s", 5000], ["15s", 10]) },
+      "curve[0].requestsPerSecond: -1: must be at least 0",
+    ],
+    [
+      "a beginning above min",
+      { curve: curve(["0s", 4000], ["9s", 5000], ["15s", 10]) },
+      "curve[0].requestsPerSecond: 4,000: the first point may be at most 388.9 requests/s",
+    ],
+    [
+      "an end above min",
+      { curve: curve(["0s", 10], ["9s", 5000]) },
+      "curve[1].requestsPerSecond: 5,000: the last point may be at most 388.9 requests/s",
+    ],
+    [
+      "nothing that scales",
+      { curve: curve(["0s", 10], ["9s", 20]) },
+      "curve: a peak of 20 requests/s: must be above 388.9 requests/s",
+    ],
+    [
+      "ten times what is planned",
+      { curve: curve(["0s", 10], ["9s", 1_000_001], ["15s", 10]) },
+      "curve: a peak of 1,000,001 requests/s: may be at most 1,000,000",
+    ],
+    ["days", { curve: curve(["0s", 10], ["9h", 5000], ["10h", 10]) }, "curve: 10h: may take 4h"],
+  ])("%s", (_, raw, problem) => {
+    const lines = refusals(raw);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]!.startsWith(problem), lines[0]).toBe(true);
+    expect(lines[0]).toMatch(/; .+/);
+  });
+
+  it("with every problem at once", () => {
+    expect(refusals({ step: "1m", cpuPerRequest: "0s", curve: curve(["1s", 10], ["9s", 5000]) })).toHaveLength(3);
+  });
+
+  it("also where there is no file", () => {
+    expect(problemsOf(() => readScenario("/nowhere", CONFIG))[0]).toMatch(
+      /^surge\.yaml: missing: there is no \/nowhere/,
+    );
+  });
+});
