@@ -5,8 +5,11 @@ import { controlPlaneRate } from "./demand";
 import { roundUp } from "./numbers";
 import { agentCount } from "./topology";
 
-/** Seconds between two readings of a metric: metrics-server's default resolution, and the usual scrape interval. */
-const METRICS_RESOLUTION = 15;
+/**
+ * Seconds between two readings of a metric: what K3s starts its metrics-server with, and so the ones on this machine too;
+ * and the usual scrape interval.
+ */
+export const METRICS_RESOLUTION = 15;
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 

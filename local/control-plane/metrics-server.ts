@@ -1,10 +1,15 @@
 import { join } from "node:path";
+import { METRICS_RESOLUTION } from "../../infra/plan/scale-out";
 import { apply, type Kubectl } from "./kubectl";
 import type { Ports } from "./ports";
 import type { Daemon } from "./processes";
 
-/** metrics-server takes no shorter: one scrape must end before the next begins. */
-const RESOLUTION_SECONDS = 10;
+/** How often metrics-server reads: as K3s', so that an autoscaler here sees a load as late as there. */
+export const READING_ARGS = [
+  `--metric-resolution=${METRICS_RESOLUTION}s`,
+  // One reading ends before the next begins: metrics-server takes at most nine tenths.
+  `--kubelet-request-timeout=${Math.floor(0.9 * METRICS_RESOLUTION)}s`,
+];
 
 /** metrics-server as a process beside the control plane: on simulated nodes no pod could run it. */
 export function metricsServerDaemon(binary: string, clusterDir: string, ports: Ports): Daemon {
@@ -26,8 +31,7 @@ export function metricsServerDaemon(binary: string, clusterDir: string, ports: P
       "--kubelet-preferred-address-types=Hostname,InternalIP",
       "--kubelet-use-node-status-port",
       "--kubelet-insecure-tls",
-      `--metric-resolution=${RESOLUTION_SECONDS}s`,
-      `--kubelet-request-timeout=${RESOLUTION_SECONDS - 1}s`,
+      ...READING_ARGS,
     ],
   };
 }

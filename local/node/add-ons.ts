@@ -1,4 +1,4 @@
-import { metricsApi } from "../control-plane/metrics-server";
+import { metricsApi, READING_ARGS } from "../control-plane/metrics-server";
 import type { ClusterNetwork } from "./k3s-agent";
 
 /** What K3s itself brings into a cluster before anyone deploys to it: DNS, and CPU and memory for autoscalers. */
@@ -171,8 +171,7 @@ function metricsServer(image: string): object[] {
             "--kubelet-use-node-status-port",
             // Kubelets serve with certificates of the cluster's own authority.
             "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-            "--metric-resolution=10s",
-            "--kubelet-request-timeout=9s",
+            ...READING_ARGS,
           ],
           ports: [{ containerPort: 10250, name: "https", protocol: "TCP" }],
           resources: { requests: { cpu: "100m", memory: "70Mi" } },

@@ -27,8 +27,8 @@ describe("metrics-server", () => {
   });
 
   it("ends a scrape before the next one begins", () => {
-    expect(daemon.args).toContain("--metric-resolution=10s");
-    expect(daemon.args).toContain("--kubelet-request-timeout=9s");
+    expect(daemon.args).toContain("--metric-resolution=15s");
+    expect(daemon.args).toContain("--kubelet-request-timeout=13s");
   });
 
   it("asks where KWOK answers: on localhost, on the port of the node's status", () => {
