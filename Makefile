@@ -92,8 +92,8 @@ real: node_modules ## tests on a real node, as root on Linux: functions run (ski
 hosts: node_modules ## tests on hosts that they boot, as root on Linux: K3s is installed (skipped aloud elsewhere)
 	@$(VITEST)
 
-bench: node_modules ## measures, prints a table, writes .local/bench.json (STACK=real: a real node, as root)
-	@$(NODE) test/bench/main.ts $(STACK)
+bench: node_modules ## measures, prints a table, writes .local/bench.json (STACK=real: a real node, as root; ONLY=surge)
+	@$(NODE) test/bench/main.ts "$(STACK)" "$(ONLY)"
 
 # Without install scripts: they would only download what `make tools` sets up.
 node_modules: package.json package-lock.json

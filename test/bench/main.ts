@@ -14,19 +14,34 @@ import { measureRealNode } from "./real/main";
 import { formatMeasurements, writeMeasurements } from "./report";
 import { measureRounds } from "./rounds";
 import { measureScaleOut } from "./scale-out";
+import { measureSurge } from "./surge";
+
+type BenchArgs = Parameters<typeof withBenchHome>[0];
+
+/** What can be measured by itself, by the words of the command. */
+const BENCHES: Readonly<Record<string, ((args: BenchArgs) => Promise<Measurement[]>) | undefined>> = {
+  local: measureEmbedded,
+  "local surge": measureSurge,
+  real: measureReal,
+};
+const USAGE = "use STACK=local (ONLY=surge: how it scales out) or STACK=real";
 
 /** `make bench`: measures on this machine, beside whatever else runs here, and judges nothing but failures. */
-async function main([stack = "local"]: readonly string[]): Promise<number> {
-  if (stack !== "local" && stack !== "real") {
-    process.stderr.write(`STACK: ${stack}: nothing is measured on it; use local or real\n`);
+async function main([stack = "", only = ""]: readonly string[]): Promise<number> {
+  const measure = BENCHES[`${stack || "local"} ${only}`.trim()];
+  if (measure === undefined) {
+    process.stderr.write(`STACK=${stack} ONLY=${only}: nothing is measured by that name; ${USAGE}\n`);
     return 2;
   }
   const { root, home } = projectPaths(process.cwd());
   const progress = createProgress(process.stderr);
   const signal = stopSignal();
   try {
-    const measurements = await (stack === "real" ? measureReal : measureEmbedded)({ root, progress, signal });
-    const file = join(home, `bench${stack === "real" ? "-real" : ""}.json`);
+    const measurements = await measure({ root, progress, signal });
+    const file = join(
+      home,
+      `${["bench", ...(stack === "real" ? [stack] : []), ...(only ? [only] : [])].join("-")}.json`,
+    );
     writeMeasurements(file, measurements);
     process.stdout.write(`\n${formatMeasurements(measurements)}\n\n${machine()}\nWritten to ${file}\n`);
     return 0;
@@ -37,12 +52,12 @@ async function main([stack = "local"]: readonly string[]): Promise<number> {
 }
 
 /** The request path first: it brings up a whole stack, and one real node at a time is enough. */
-async function measureReal(args: Parameters<typeof measureRealNode>[0]): Promise<Measurement[]> {
+async function measureReal(args: BenchArgs): Promise<Measurement[]> {
   const path = [...(await measureDecisions(args.root)), ...(await measureGateway(args))];
   return [...path, ...(await measureRealNode(args))];
 }
 
-async function measureEmbedded(args: Parameters<typeof withBenchHome>[0]): Promise<Measurement[]> {
+async function measureEmbedded(args: BenchArgs): Promise<Measurement[]> {
   // The plan comes first: nothing has called it yet, so that its first call is one.
   const plan = measurePlan();
   const rest = await withBenchHome(args, async (bench) => [
@@ -51,7 +66,7 @@ async function measureEmbedded(args: Parameters<typeof withBenchHome>[0]): Promi
     ...(await measureScaleOut(bench)),
     ...(await measureRounds(bench)),
   ]);
-  return [...rest, ...plan];
+  return [...rest, ...(await measureSurge(args)), ...plan];
 }
 
 /** Aborts on a user's word; the bench then ends what it started, and only then itself. */

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readStackFile } from "../../local/engine/stack-file";
+import type { Progress } from "../../local/progress";
+import { connect, type Api } from "../../local/surge/api";
+import { createDriver } from "../../local/surge/drive";
+import { expect } from "../../local/surge/expected";
+import { play } from "../../local/surge/play";
+import { PodLedger } from "../../local/surge/pods";
+import { parseScenario, type Scenario } from "../../local/surge/scenario";
+import { most, secondsToReady } from "../../local/surge/verdict";
+import { watchPods } from "../../local/surge/watch";
+import { LocalStack } from "../support/local-stack";
+import { compared, seconds, type Measurement } from "./measure";
+
+export interface SurgeBenchArgs {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** A request of which 100,000 in a second keep 5,000 pods at 70 % of 10m (docs/surge.md). */
+const CPU_PER_REQUEST = "350us";
+/** All at once, for longer than the slowest takes. */
+const PEAK = { from: "1s", to: "30m" };
+const GIVE_UP = { seconds: 1800 };
+
+/** Kubernetes' own defaults; the scheduler's 50 requests/s are 40 here, since the plan gives it twice the others'. */
+const STOCK = {
+  controlPlane: {
+    clientQps: 20,
+    hpaSyncPeriod: "15s",
+    hpaCpuInitializationPeriod: "5m",
+    hpaInitialReadinessDelay: "30s",
+  },
+  up: { percent: "100%", pods: 4, period: "15s", stabilization: "0s" },
+};
+/** Client limits that no machine of two cores gets to. */
+const UNLIMITED = { controlPlane: { clientQps: 5000 } };
+
+/**
+ * From the function's fewest pods to its most on simulated nodes, once by each of three ways, each on a control plane of
+ * its own: by the CPU autoscaler as the stack sets it up, by the same as Kubernetes comes, and by `kubectl scale` without
+ * client limits, which nothing that decides by itself can beat. The stacks have neither Gatekeeper nor observability.
+ */
+export async function measureSurge(args: SurgeBenchArgs): Promise<Measurement[]> {
+  const bare = await onStack(args, "kubectl scale, no client limits", UNLIMITED, scaledByHand);
+  const ours = await onStack(args, "the stack's tuning", {}, scaledByCpu);
+  const stock = await onStack(args, "Kubernetes' defaults", STOCK, scaledByCpu);
+  const pods = `${ours.from} to ${ours.to} ready pods by CPU`;
+  return [
+    compared(`${pods}, the stack's tuning / Kubernetes' defaults`, [ours.seconds], [stock.seconds], "s", {
+      ratio: 0.2,
+    }),
+    compared(`${pods} / kubectl scale without client limits`, [ours.seconds], [bare.seconds], "s", { ratio: 3 }),
+  ];
+}
+
+interface Changes {
+  readonly controlPlane?: object;
+  readonly up?: object;
+}
+
+interface ScaleOutTime {
+  readonly from: number;
+  readonly to: number;
+  readonly seconds: number;
+}
+
+interface Scaled {
+  readonly api: Api;
+  readonly stack: LocalStack;
+  readonly scenario: Scenario;
+  readonly signal: AbortSignal;
+  readonly onStep: (step: string) => void;
+}
+
+/** Brings up a stack with these changes, has it scaled out, and takes it away. */
+async function onStack(
+  { progress, signal }: SurgeBenchArgs,
+  name: string,
+  { controlPlane, up }: Changes,
+  scaleOut: (scaled: Scaled) => Promise<number>,
+): Promise<ScaleOutTime> {
+  signal.throwIfAborted();
+  const stack = new LocalStack();
+  const task = progress.task(name, "make up");
+  try {
+    if (controlPlane !== undefined) stack.configure("controlPlane", controlPlane);
+    const [fn] = readStackFile(stack.root, "local").config.functions;
+    if (up !== undefined) stack.configure("functions", [{ name: fn?.name, scaling: { up } }]);
+    await stack.ok("up");
+    const scenario = flashSale(stack);
+    const { min, max } = scenario.fn.scaling;
+    const api = await connect(stack.kubectl);
+    try {
+      const took = await scaleOut({ api, stack, scenario, signal, onStep: task.update });
+      signal.throwIfAborted();
+      task.done(`${min} to ${max} in ${took.toFixed(1)} s`);
+      return { from: min, to: max, seconds: took };
+    } finally {
+      api.close();
+    }
+  } catch (error) {
+    task.fail(signal.aborted ? "stopped" : "failed");
+    throw error;
+  } finally {
+    stack.dispose();
+  }
+}
+
+function flashSale(stack: LocalStack): Scenario {
+  const { config } = readStackFile(stack.root, "local");
+  const peak = config.functions[0]!.workload.peakRequestsPerSecond;
+  const quiet = peak / 1000;
+  const curve = [
+    { at: "0s", requestsPerSecond: quiet },
+    { at: PEAK.from, requestsPerSecond: peak },
+    { at: PEAK.to, requestsPerSecond: peak },
+    { at: "31m", requestsPerSecond: quiet },
+  ];
+  return parseScenario({ cpuPerRequest: CPU_PER_REQUEST, curve }, config);
+}
+
+/** Plays the load until the last pod is ready, and no further. */
+async function scaledByCpu({ api, stack, scenario, signal, onStep }: Scaled): Promise<number> {
+  const { config } = readStackFile(stack.root, "local");
+  const expected = expect(config, scenario);
+  const reached = new AbortController();
+  const run = await play({
+    ...{ stack: "local", api, scenario, expected, nodes: [] },
+    driver: createDriver(api, config.functions, scenario.fn),
+    view: {
+      note: onStep,
+      show: ({ samples }) => {
+        const { second, desired, ready } = samples[samples.length - 1]!;
+        onStep(`${second.toFixed(0)} s: ${desired} wanted, ${ready} ready`);
+        if (ready >= expected.goal || second > GIVE_UP.seconds) reached.abort();
+      },
+    },
+    warn: onStep,
+    signal: AbortSignal.any([signal, reached.signal]),
+  });
+  signal.throwIfAborted();
+  const took = secondsToReady(run, expected.goal);
+  if (took === undefined) {
+    throw new Error(`${most(run.samples, ({ ready }) => ready)} of ${expected.goal} pods after ${GIVE_UP.seconds} s`);
+  }
+  return took;
+}
+
+/** Without an autoscaler, which would take back what is set by hand. */
+async function scaledByHand({ api, stack, scenario, signal, onStep }: Scaled): Promise<number> {
+  const { name, tenant, scaling } = scenario.fn;
+  const ledger = new PodLedger();
+  const watching = new AbortController();
+  const watched = watchPods(api, scenario.fn, ledger, watching.signal, onStep);
+  const to = async (pods: number) => {
+    await stack.kubectl(["scale", "deployment", name, "-n", tenant, `--replicas=${pods}`]);
+    const deadline = Date.now() + GIVE_UP.seconds * 1000;
+    for (;;) {
+      const counts = ledger.counts();
+      if (counts.ready === pods && counts.pods === pods && counts.leaving === 0) return;
+      signal.throwIfAborted();
+      if (Date.now() > deadline) throw new Error(`${counts.ready} of ${pods} pods after ${GIVE_UP.seconds} s`);
+      onStep(`${counts.ready} of ${pods} ready`);
+      await sleep(100);
+    }
+  };
+  try {
+    await stack.kubectl(["delete", "hpa", `${name}-hpa`, "-n", tenant]);
+    await to(scaling.min);
+    return await seconds(() => to(scaling.max));
+  } finally {
+    watching.abort();
+    await watched;
+  }
+}
