@@ -10,7 +10,7 @@ BUILD    ?= compiled
 export BUNDLE ARCHIVE REGISTRY SNAPSHOT
 # Whom a token is for, with which roles (commas between), and for how long: alice, user and 1h unless told otherwise.
 export SUBJECT ROLE LIFETIME
-# How far back `make graph` looks: 15m unless told otherwise.
+# How far back `make charts` looks: 15m unless told otherwise.
 export SINCE
 # Where `make plan` keeps the plan for later, and the kept one that it compares with.
 export PLAN AGAINST
@@ -18,8 +18,8 @@ NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = SUITE_REPORT=.local/tests-$@.json npx vitest run --project $@
 
-.PHONY: help up preview plan refresh down status token graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check backup \
-	restore-functions surge function tools policy manifests test check unit engine real hosts bench
+.PHONY: help up preview plan refresh down status token charts hosts-check snapshot restore rotate-encryption-key bundle bundle-check \
+	backup restore-functions surge function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
@@ -33,7 +33,7 @@ plan: node_modules ## what a stack comes to: capacity, scale-out, cost, as Markd
 token: node_modules ## a token for a stack on this machine, to call its functions with (SUBJECT, ROLE, LIFETIME)
 	@$(NODE) local/main.ts $@ $(STACK)
 
-graph: node_modules ## draw what a stack has measured and logged as one page, without Grafana (SINCE=15m)
+charts: node_modules ## draw what a stack has measured and logged as one page, without Grafana (SINCE=15m)
 	@$(NODE) local/main.ts $@ $(STACK)
 
 surge: node_modules ## play the load of surge.yaml to a stack with simulated nodes; judge and draw how it scales

@@ -60,6 +60,11 @@ const zones = [
     from: rooms.filter((other) => other !== room).map((other) => `./components/${other}`),
     message: "Rooms do not import each other: infra/index.ts passes on what one needs from another.",
   })),
+  ...["charts", "surge"].map((room) => ({
+    target: `./local/!(main.ts|${room}){,/**}`,
+    from: `./local/${room}`,
+    message: "A command that only looks is a room's own affair: local/main.ts alone calls it.",
+  })),
 ];
 
 /** Config, plan and what is rendered from them as files: they run without Pulumi, in milliseconds. */

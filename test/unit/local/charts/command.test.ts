@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { formatProblem, ProblemsError } from "../../../../infra/problems";
-import { graph } from "../../../../local/graph/command";
+import { charts } from "../../../../local/charts/command";
 import { projectPaths } from "../../../../local/paths";
 import { recordingProgress } from "../engine/support";
 
 let root: string;
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "graph-"));
+  root = mkdtempSync(join(tmpdir(), "charts-"));
   vi.stubEnv("SINCE", undefined);
 });
 afterEach(() => {
@@ -21,9 +21,9 @@ afterEach(() => {
 async function refused(stack: string): Promise<string[]> {
   const { signal } = new AbortController();
   const session = { paths: projectPaths(root, {}), progress: recordingProgress(), print: () => undefined };
-  const error = await graph({ ...session, signal, engineSignal: signal }, stack).catch((caught: unknown) => caught);
+  const error = await charts({ ...session, signal, engineSignal: signal }, stack).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(ProblemsError);
-  expect(existsSync(join(root, ".local/graph"))).toBe(false);
+  expect(existsSync(join(root, ".local/charts"))).toBe(false);
   return (error as ProblemsError).problems.map(formatProblem);
 }
 
@@ -39,7 +39,7 @@ it("needs a stack that measures", async () => {
 
 it("needs pods that run", async () => {
   cpSync("Pulumi.local.yaml", join(root, "Pulumi.local.yaml"));
-  expect((await refused("local"))[0]).toMatch(/its pods are simulated.*make graph STACK=real/);
+  expect((await refused("local"))[0]).toMatch(/its pods are simulated.*make charts STACK=real/);
 });
 
 it("needs a stack that is up", async () => {

@@ -21,10 +21,10 @@ const SUMMARY = "Nothing can be drawn";
 const AT_ONCE = 4;
 
 /**
- * `make graph`: what the stack's dashboards show, drawn of what its Prometheus and Loki have, as one file. It changes
+ * `make charts`: what the stack's dashboards show, drawn of what its Prometheus and Loki have, as one file. It changes
  * nothing on the cluster. SINCE says how far back it looks.
  */
-export async function graph(session: Session, stackName: string): Promise<void> {
+export async function charts(session: Session, stackName: string): Promise<void> {
   const { paths, progress, signal, print } = session;
   const since = parseSince(process.env["SINCE"]);
   const file = readStackFile(paths.root, stackName);
@@ -52,7 +52,7 @@ export async function graph(session: Session, stackName: string): Promise<void> 
   );
   // What draws takes more than a second to load, which no other command is to wait for.
   const { renderPage } = await import("./page.js");
-  const path = join(paths.home, "graph", `${file.stack}.html`);
+  const path = join(paths.home, "charts", `${file.stack}.html`);
   writeFileAtomic(path, renderPage({ stack: file.stack, range, dashboards, notes }));
   print(path);
 }
@@ -126,7 +126,7 @@ function assertMeasured({ config, stack }: StackFile): void {
       path: "STACK",
       value: stack,
       limit: "its pods are simulated, Prometheus too, so nothing is measured",
-      fix: "use a stack whose pods run: make graph STACK=real",
+      fix: "use a stack whose pods run: make charts STACK=real",
     });
   }
 }

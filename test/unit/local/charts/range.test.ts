@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseSince, rangeOf, rateInterval, timesOf } from "../../../../local/graph/range";
+import { parseSince, rangeOf, rateInterval, timesOf } from "../../../../local/charts/range";
 import { problemsOf } from "../../infra/support";
 
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { UNITS } from "../../../../components/observability/dashboards";
-import { formatValue } from "../../../../local/graph/format";
+import { formatValue } from "../../../../local/charts/format";
 
 it.each([
   [0, UNITS.requests, "0 req/s"],

@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { askAt, legendOf } from "../../../../local/graph/ask";
-import { whyNotReady } from "../../../../local/graph/command";
-import { forwardedPort, withForward } from "../../../../local/graph/forward";
-import { rangeOf } from "../../../../local/graph/range";
+import { askAt, legendOf } from "../../../../local/charts/ask";
+import { whyNotReady } from "../../../../local/charts/command";
+import { forwardedPort, withForward } from "../../../../local/charts/forward";
+import { rangeOf } from "../../../../local/charts/range";
 
 const RANGE = rangeOf(Date.UTC(2026, 0, 2, 3, 4), 60_000);
 const { signal } = new AbortController();

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { PlainPanel } from "../../../../components/observability/dashboards";
 import { parseConfig } from "../../../../infra/config";
-import type { Answer, Query, Series } from "../../../../local/graph/ask";
-import { answer, boardsOf } from "../../../../local/graph/command";
-import { current, judged } from "../../../../local/graph/draw";
-import { renderPage, type AnsweredDashboard } from "../../../../local/graph/page";
-import { rangeOf, timesOf } from "../../../../local/graph/range";
+import type { Answer, Query, Series } from "../../../../local/charts/ask";
+import { answer, boardsOf } from "../../../../local/charts/command";
+import { current, judged } from "../../../../local/charts/draw";
+import { renderPage, type AnsweredDashboard } from "../../../../local/charts/page";
+import { rangeOf, timesOf } from "../../../../local/charts/range";
 import { silentProgress } from "../../../../local/progress";
 import { k3s, rawConfig } from "../../infra/support";
 
