@@ -18,7 +18,7 @@ NODE   := node --import tsx
 # The JSON is for test/run.sh, which counts the tests of all suites.
 VITEST  = SUITE_REPORT=.local/tests-$@.json npx vitest run --project $@
 
-.PHONY: help up preview plan refresh down status token charts hosts-check snapshot restore rotate-encryption-key bundle bundle-check \
+.PHONY: help up preview plan refresh down status token charts graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check \
 	backup restore-functions surge function tools policy manifests test check unit engine real hosts bench
 
 help: ## this list
@@ -34,6 +34,9 @@ token: node_modules ## a token for a stack on this machine, to call its function
 	@$(NODE) local/main.ts $@ $(STACK)
 
 charts: node_modules ## draw what a stack has measured and logged as one page, without Grafana (SINCE=15m)
+	@$(NODE) local/main.ts $@ $(STACK)
+
+graph: node_modules ## draw a stack's resources and what they need as one SVG, from its state or else a preview
 	@$(NODE) local/main.ts $@ $(STACK)
 
 surge: node_modules ## play the load of surge.yaml to a stack with simulated nodes; judge and draw how it scales

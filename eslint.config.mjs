@@ -60,7 +60,7 @@ const zones = [
     from: rooms.filter((other) => other !== room).map((other) => `./components/${other}`),
     message: "Rooms do not import each other: infra/index.ts passes on what one needs from another.",
   })),
-  ...["charts", "surge"].map((room) => ({
+  ...["charts", "graph", "surge"].map((room) => ({
     target: `./local/!(main.ts|${room}){,/**}`,
     from: `./local/${room}`,
     message: "A command that only looks is a room's own affair: local/main.ts alone calls it.",

@@ -4,6 +4,7 @@ import { backup, bundle, bundleCheck, restoreFunctions } from "./artifacts/comma
 import { charts } from "./charts/command";
 import { down, preview, refresh, status, up, type Session } from "./engine/commands";
 import { engineWords, StoppedError, UpdateError } from "./engine/update";
+import { graph } from "./graph/command";
 import { hostsCheck } from "./hosts/check";
 import { rotateEncryptionKey } from "./hosts/encryption-key";
 import { restore, snapshot } from "./hosts/snapshots";
@@ -15,7 +16,7 @@ import { surge, SurgeStopped } from "./surge/command";
 import { token } from "./tokens/command";
 
 const COMMANDS = {
-  ...{ up, preview, plan, refresh, down, status, token, charts, surge },
+  ...{ up, preview, plan, refresh, down, status, token, charts, graph, surge },
   ...{ bundle, "bundle-check": bundleCheck, backup, "restore-functions": restoreFunctions },
   // On the hosts of a stack of kind k3s.
   ...{ "hosts-check": hostsCheck, snapshot, restore, "rotate-encryption-key": rotateEncryptionKey },

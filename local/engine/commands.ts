@@ -148,7 +148,7 @@ function checkedStackFile(paths: Paths, stackName: string): StackFile {
 }
 
 /** One command at a time on what a disposable stack keeps here; others have their backend's own lock. */
-function locked(session: Session, file: StackFile, work: () => Promise<void>): Promise<void> {
+export function locked<T>(session: Session, file: StackFile, work: () => Promise<T>): Promise<T> {
   if (!isDisposable(file.config)) return work();
   const { paths, progress, signal } = session;
   const options = {
@@ -192,7 +192,7 @@ async function prepare(session: Session, file: StackFile): Promise<void> {
   }
 }
 
-async function tools({ paths, progress, signal }: Session, more: readonly ToolName[] = []): Promise<void> {
+export async function tools({ paths, progress, signal }: Session, more: readonly ToolName[] = []): Promise<void> {
   await ensureTools([...ENGINE_TOOLS, ...more], { paths, progress, signal });
 }
 

@@ -41,6 +41,8 @@ export interface UpdateOptions {
   readonly refresh?: boolean;
   /** The policies that what is planned is held to. Default: none. */
   readonly pack?: PolicyPack | undefined;
+  /** Where a preview writes what it has planned, resource by resource. Default: nowhere. */
+  readonly planFile?: string;
 }
 
 /** The program as the engine calls it, with every registration counted, so that progress knows its end. */
@@ -62,7 +64,7 @@ export async function runUpdate(
   operation: Operation,
   stack: Stack,
   state: UpdateState,
-  { progress, signal, engineSignal, refresh = false, pack }: UpdateOptions,
+  { progress, signal, engineSignal, refresh = false, pack, planFile }: UpdateOptions,
 ): Promise<void> {
   const reporter = createReporter(operation, state, progress);
   const onEvent = (event: EngineEvent) => reporter.onEvent(event);
@@ -80,7 +82,7 @@ export async function runUpdate(
         await stack.up({ ...common, ...pack, refresh });
         break;
       case "preview":
-        await stack.preview({ ...common, ...pack, refresh });
+        await stack.preview({ ...common, ...pack, refresh, ...(planFile !== undefined && { plan: planFile }) });
         break;
       case "refresh":
         await stack.refresh({ ...common, clearPendingCreates: true });

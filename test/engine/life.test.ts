@@ -1,3 +1,5 @@
+import { readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { listeningAddresses } from "../support/listening";
 import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
@@ -50,6 +52,25 @@ describe("a stack's life on the embedded control plane", () => {
     expect(stdout).toMatch(/serverless-function +shop +100\/100 +10 to 5000 +\d+% of 70%/);
     expect((await deployment()).status.readyReplicas).toBe(100);
     expect((await stack.get<KubernetesList>("nodes")).items).toHaveLength(10);
+  });
+
+  it("draws what it is made of, from the engine's state", async () => {
+    const { stdout, stderr } = await stack.ok("graph");
+    const path = stdout.trim();
+    const picture = readFileSync(path, "utf8");
+    rmSync(dirname(path), { recursive: true });
+    expect(stderr).not.toContain("preview");
+    const boxes = [...picture.matchAll(/<text class="kind"[^>]*>(.*)<\/text>\n<text class="name"[^>]*>(.*)<\/text>/g)];
+    const components = [
+      "ApiGateway gateway",
+      "Authorizer authorizer",
+      "Observability observability",
+      "Prometheus prometheus",
+    ];
+    expect(boxes.map(([, kind, name]) => `${kind} ${name}`)).toEqual(
+      expect.arrayContaining([...components, "Tenant shop", `WasmFunction ${FUNCTION}`, "Provider kubernetes cluster"]),
+    );
+    expect(picture).toMatch(/data-from="[^"]*:WasmFunction::serverless-function" data-to="[^"]*:Tenant::shop"/);
   });
 
   it("listens on loopback only", () => {
