@@ -46,7 +46,7 @@ const controlPlane = section({
   /** Requests/s (and as burst twice that) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. */
   clientQps: field.positiveCount.default(500),
   hpaSyncPeriod: field.duration.prefault("5s"),
-  /** How long the CPU of a young pod is left out of account; Kubernetes' default of 5m delays every step. */
+  /** Until then the CPU of a young pod counts only by two readings since it was ready; Kubernetes has 5m. */
   hpaCpuInitializationPeriod: field.duration.prefault("20s"),
   hpaInitialReadinessDelay: field.duration.prefault("5s"),
   /** A node that misses its leases (renewed every 10 s) for this long is lost; Kubernetes' default is 40s. */

@@ -10,6 +10,8 @@ import { agentCount } from "./topology";
  * and the usual scrape interval.
  */
 export const METRICS_RESOLUTION = 15;
+/** Seconds that a new pod has to be old before metrics-server takes what it reads of it for a measure of its CPU. */
+const YOUNGEST_READ = 10;
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 
@@ -77,7 +79,7 @@ function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleO
             return roundUp((measured * usage) / targetCpu(fn));
           },
     metricDelay: METRICS_RESOLUTION,
-    podMetricDelay: METRICS_RESOLUTION + Math.ceil(config.controlPlane.hpaCpuInitializationPeriod / 1000),
+    podMetricDelay: podMetricDelay(config.controlPlane.hpaCpuInitializationPeriod / 1000),
     syncPeriod: config.controlPlane.hpaSyncPeriod / 1000,
     up: {
       share: scaling.up.percent,
@@ -88,6 +90,15 @@ function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleO
     createRate: controlPlaneRate(config),
     startRate: agentCount(config) * config.runtime.startRate,
   };
+}
+
+/**
+ * Seconds at most until a new pod's CPU counts. A pod that is too young at one reading has its metrics from the next. Within
+ * its initialization period the autoscaler believes only what two readings since the pod was ready have found.
+ */
+function podMetricDelay(initializationPeriod: number): number {
+  const firstMetrics = METRICS_RESOLUTION + YOUNGEST_READ;
+  return Math.min(2 * METRICS_RESOLUTION, Math.ceil(Math.max(initializationPeriod, firstMetrics)));
 }
 
 function secondsTo(pods: readonly number[], goal: number): number {

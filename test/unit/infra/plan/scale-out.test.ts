@@ -58,7 +58,18 @@ describe("10 to 5,000 replicas", () => {
     const byCpu = scaleOut({ functions: [{ workload: { cpuPerRequest: "400us" } }] });
     expect(byCpu.drivenBy).toBe("cpu");
     expect(byCpu.secondsToMax).toBeGreaterThan(scaleOut().secondsToMax);
-    expect(byCpu.secondsToMax).toBe(180);
+    expect(byCpu.secondsToMax).toBe(153);
+  });
+
+  it("by CPU wait for a young pod's metrics from 25 s, which it takes to have any, to 30 s, after which all are believed", () => {
+    const seconds = (hpaCpuInitializationPeriod: string) =>
+      scaleOut({
+        functions: [{ workload: { cpuPerRequest: "400us" } }],
+        controlPlane: { hpaCpuInitializationPeriod, hpaSyncPeriod: "1s" },
+      }).secondsToMaxControlPlaneOnly;
+    expect(seconds("0s")).toBe(seconds("25s"));
+    expect(seconds("25s")).toBeLessThan(seconds("30s"));
+    expect(seconds("30s")).toBe(seconds("5m"));
   });
 
   it("start from the first step and end at max in the curve", () => {
