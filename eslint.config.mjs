@@ -91,7 +91,7 @@ const PURE = [
 const STACK_POLICIES_MAY_IMPORT = "infra/(?!(?:admission-facts|config|plan|problems|units|addresses)$|plan/types$)";
 
 export default tseslint.config(
-  { ignores: ["node_modules", ".local", "eslint.config.mjs"] },
+  { ignores: ["node_modules", ".local", "eslint.config.mjs", "test/support/browser/measure.js"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

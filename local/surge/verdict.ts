@@ -119,7 +119,9 @@ function delays(run: SurgeRun): Check[] {
       what: `scheduling delay ${name.toUpperCase()}`,
       aim: `under ${DELAYS[name] / 1000} s`,
       found:
-        found === undefined ? "no pod was seen to wait" : `${(found / 1000).toFixed(3)} s of ${run.delays.length} pods`,
+        found === undefined
+          ? "no pod was seen to wait"
+          : `${(found / 1000).toFixed(3)} s of ${formatCount(run.delays.length)} pods`,
       met: found !== undefined && found < DELAYS[name],
       binding: false,
     };
@@ -132,7 +134,7 @@ function near({ expected }: SurgeRun, milestones: readonly Milestone[]): Check[]
   return [
     {
       what: "as the plan predicts",
-      aim: `${expected.scaleOut.seconds} s to ${formatCount(expected.goal)}, within ${NEAR * 100} %`,
+      aim: `${expected.scaleOut.seconds} s to ${formatCount(expected.goal)}, within ${NEAR * 100}%`,
       found: difference === undefined ? "not reached" : `${signedPercent(difference)} of that`,
       met: difference !== undefined && Math.abs(difference) <= NEAR,
       binding: false,
@@ -159,9 +161,10 @@ function predictedSeconds({ expected }: SurgeRun, pods: number): number | undefi
   );
 }
 
-/** `+12 %`, `-3.4 %`. */
+/** `+12%`, `−3.4%`. */
 export function signedPercent(share: number): string {
-  return `${share > 0 ? "+" : ""}${rounded(share * 100, 1)} %`;
+  const percent = rounded(share * 100);
+  return `${percent > 0 ? "+" : percent < 0 ? "−" : ""}${Math.abs(percent)}%`;
 }
 
 function rounded(value: number, digits = 1): number {

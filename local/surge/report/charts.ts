@@ -1,9 +1,10 @@
 import type { EChartsOption } from "echarts";
 import { formatCount } from "../../../infra/plan/numbers";
-import { colorOf, GRID, TEXT } from "../../drawing/svg";
+import { BOX, colorOf } from "../../drawing/svg";
 import { predictedAt } from "../expected";
 import { quantile } from "../pods";
 import type { Sample, SurgeRun } from "../run";
+import { axis, clock, LABEL, PLACE, roundAbove, tickOf, timeAxis, valueAxis, type Size } from "./axes";
 
 /** One drawing of the report, in as many pixels as it is given. */
 export interface Chart {
@@ -11,21 +12,29 @@ export interface Chart {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  readonly legend: readonly { readonly name: string; readonly color: string }[];
+  readonly legend: readonly { readonly name: string; readonly color: string; readonly dashed?: boolean }[];
+  /** What the lightest and the fullest of a colour stand for. */
+  readonly scale?: { readonly from: string; readonly to: string; readonly color: string };
   readonly height: number;
-  readonly option: (narrow: boolean) => EChartsOption;
+  readonly option: (size: Size) => EChartsOption;
 }
 
 interface Line {
   readonly name: string;
   readonly color: string;
   readonly dashed?: boolean;
+  /** Whether what is under it is coloured, too. */
+  readonly filled?: boolean;
   readonly points: readonly (readonly [second: number, value: number])[];
 }
 
-const HEIGHT = { lines: 300, bars: 240, node: 18 };
+const HEIGHT = { lines: 300, bars: 240, node: 20 };
 /** Cells of the heat map, from left to right. */
-const COLUMNS = 120;
+const COLUMNS = { wide: 80, medium: 60, narrow: 40 };
+/** Labels of bars that have room beside each other in the widest drawing. */
+const BESIDE = 12;
+/** A line that is no measurement: in the colour of text, told from all others. */
+const PREDICTED = "var(--text)";
 
 export function chartsOf(run: SurgeRun): Chart[] {
   return [loadChart(run), replicasChart(run), ...(run.delays.length > 0 ? [delayChart(run)] : []), densityChart(run)];
@@ -33,20 +42,26 @@ export function chartsOf(run: SurgeRun): Chart[] {
 
 function loadChart(run: SurgeRun): Chart {
   const of = (name: string, color: string, value: (sample: Sample) => number): Line => ({
-    ...{ name, color },
+    ...{ name, color, filled: name !== "capacity" },
     points: run.samples.map((sample) => [sample.second, value(sample)]),
   });
-  // Beyond twice the load, capacity says nothing and would flatten everything else.
-  const most = 2 * Math.max(...run.samples.map(({ load }) => load));
+  // Far above the load, capacity says nothing and would flatten everything else.
+  const most = roundAbove(1.2 * Math.max(1, ...run.samples.map(({ load }) => load)));
   return {
     name: "load",
     title: "Load and what of it is served",
-    description: `Requests/s: what comes, what all ready pods serve at their CPU limit (drawn up to twice the peak), and what is left over: shed.`,
-    ...lines(run, "req/s", [
-      of("load", colorOf(0), ({ load }) => load),
-      of("capacity", colorOf(2), ({ capacity }) => Math.min(capacity, most)),
-      of("shed", colorOf(4), ({ shed }) => shed),
-    ]),
+    description:
+      "Requests/s: what comes, what all ready pods could serve at their CPU limit (it may go on above the drawing), and what is left over: shed.",
+    ...lines(
+      run,
+      "req/s",
+      [
+        of("load", colorOf(0), ({ load }) => load),
+        of("shed", colorOf(4), ({ shed }) => shed),
+        of("capacity", colorOf(2), ({ capacity }) => capacity),
+      ],
+      most,
+    ),
   };
 }
 
@@ -62,7 +77,7 @@ function replicasChart(run: SurgeRun): Chart {
       ? []
       : [
           {
-            ...{ name: "ready, as predicted", color: colorOf(4), dashed: true },
+            ...{ name: "ready, as predicted", color: PREDICTED, dashed: true },
             points: Array.from({ length: scaleOut.seconds + 1 }, (_, second) => [
               climbFrom + second,
               predictedAt(scaleOut.curve, second, "ready"),
@@ -78,22 +93,25 @@ function replicasChart(run: SurgeRun): Chart {
   };
 }
 
-function lines(run: SurgeRun, unit: string, all: readonly Line[]): Pick<Chart, "legend" | "height" | "option"> {
+/** @param most - where the axis ends, if not at the highest of all */
+function lines(
+  run: SurgeRun,
+  unit: string,
+  all: readonly Line[],
+  most?: number,
+): Pick<Chart, "legend" | "height" | "option"> {
+  const end = Math.ceil(run.samples[run.samples.length - 1]?.second ?? 1);
   return {
-    legend: all.map(({ name, color }) => ({ name, color })),
+    legend: all.map(({ name, color, dashed = false }) => ({ name, color, dashed })),
     height: HEIGHT.lines,
-    option: (narrow) => ({
-      grid: { left: 8, right: 36, top: 28, bottom: 4, containLabel: true },
-      xAxis: {
-        ...axis("value", "s"),
-        max: Math.ceil(run.samples[run.samples.length - 1]?.second ?? 1),
-        splitNumber: narrow ? 4 : 10,
-        splitLine: { show: false },
-      },
-      yAxis: { ...axis("value", unit), min: 0, splitNumber: 4, splitLine: { lineStyle: { color: GRID } } },
-      series: all.map(({ color, dashed = false, points }) => ({
+    option: (size) => ({
+      grid: PLACE,
+      xAxis: timeAxis(end, size),
+      yAxis: { ...valueAxis(unit), ...(most !== undefined && { max: most }) },
+      series: all.map(({ color, dashed = false, filled = false, points }) => ({
         ...{ type: "line", silent: true, showSymbol: false },
         lineStyle: { width: 1.5, color, type: dashed ? "dashed" : "solid" },
+        ...(filled && { areaStyle: { color, opacity: 0.15 } }),
         // As many points as there are pixels: a file of each second of half an hour would be of megabytes.
         sampling: "lttb",
         data: points.map(([x, y]) => [x, y]),
@@ -105,23 +123,21 @@ function lines(run: SurgeRun, unit: string, all: readonly Line[]): Pick<Chart, "
 /** How many pods waited so long for their node. */
 function delayChart({ delays }: SurgeRun): Chart {
   const buckets = bucketsOf(delays);
-  const marks = [0.5, 0.99].map(
-    (share) => `P${share * 100} ${formatCount(Math.round(quantile(delays, share) ?? 0))} ms`,
-  );
+  const marks = [0.5, 0.99].map((share) => `P${share * 100} ${millisOf(Math.round(quantile(delays, share) ?? 0))}`);
   return {
     name: "scheduling-delay",
     title: "Scheduling delay",
-    description: `Milliseconds from when a pod was seen created until it was seen bound to its node: ${marks.join(", ")}, of ${formatCount(delays.length)} pods.`,
+    description: `From when a pod was seen created until it was seen bound to its node: ${marks.join(", ")}, of ${formatCount(delays.length)} pods.`,
     legend: [],
     height: HEIGHT.bars,
-    option: (narrow) => ({
-      grid: { left: 8, right: 36, top: 28, bottom: 4, containLabel: true },
+    option: (size) => ({
+      grid: PLACE,
       xAxis: {
-        ...axis("category", "ms"),
+        ...axis("category", ""),
         data: buckets.map(({ label }) => label),
-        axisLabel: { color: TEXT, rotate: narrow ? 60 : 0, interval: 0 },
+        axisLabel: { ...LABEL, rotate: size === "wide" && buckets.length <= BESIDE ? 0 : 60, interval: 0 },
       },
-      yAxis: { ...axis("value", "pods"), splitNumber: 4, splitLine: { lineStyle: { color: GRID } } },
+      yAxis: { ...valueAxis("pods"), minInterval: 1 },
       series: [
         {
           ...{ type: "bar", silent: true, barCategoryGap: "10%" },
@@ -140,53 +156,66 @@ export function bucketsOf(delays: readonly number[]): { readonly label: string; 
   const last = BOUNDS.findIndex((bound) => delays.every((delay) => delay <= bound));
   const bounds = last < 0 ? BOUNDS : BOUNDS.slice(0, last + 1);
   const buckets = bounds.map((bound, index) => ({
-    label: `≤ ${bound}`,
+    label: `≤ ${millisOf(bound)}`,
     count: delays.filter((delay) => delay <= bound && delay > (bounds[index - 1] ?? -Infinity)).length,
   }));
   const above = delays.filter((delay) => delay > bounds[bounds.length - 1]!).length;
-  return above > 0 ? [...buckets, { label: `> ${bounds[bounds.length - 1]!}`, count: above }] : buckets;
+  return above > 0 ? [...buckets, { label: `> ${millisOf(bounds[bounds.length - 1]!)}`, count: above }] : buckets;
 }
 
-/** Nodes from top to bottom, time from left to right, the more pods the darker. */
+/** `50 ms`, `2 s`. */
+function millisOf(millis: number): string {
+  return millis < 1000 ? `${millis} ms` : `${formatCount(millis / 1000)} s`;
+}
+
+/** Nodes from top to bottom, time from left to right, the more pods the fuller. */
 function densityChart(run: SurgeRun): Chart {
-  const end = run.samples[run.samples.length - 1]?.second ?? 0;
-  const columns = Math.min(COLUMNS, run.samples.length);
-  const at = Array.from(
-    { length: columns },
-    (_, index) => run.samples[Math.round((index * (run.samples.length - 1)) / Math.max(1, columns - 1))]!,
-  );
-  const cells = at.flatMap(({ onNodes }, x) => onNodes.map((pods, y) => [x, y, pods] as const));
-  const densest = Math.max(1, ...cells.map(([, , pods]) => pods));
+  const densest = Math.max(1, ...run.samples.flatMap(({ onNodes }) => onNodes));
   return {
     name: "density",
     title: "Pods on each node",
-    description: `The function's pods on each of ${run.nodes.length} nodes over ${Math.round(end)} s: none is the lightest, ${formatCount(densest)}, the most on one node, the fullest colour.`,
+    description: `The function's pods on each of ${run.nodes.length} nodes, those that leave included.`,
     legend: [],
+    scale: { from: "none", to: `${formatCount(densest)} pods, the most on one node`, color: colorOf(0) },
     height: run.nodes.length * HEIGHT.node + 56,
-    option: (narrow) => ({
-      grid: { left: 8, right: 16, top: 8, bottom: 4, containLabel: true },
-      xAxis: {
-        ...axis("category", ""),
-        data: at.map(({ second }) => `${Math.round(second)} s`),
-        axisLabel: { color: TEXT, interval: Math.ceil(columns / (narrow ? 4 : 10)) },
-      },
-      yAxis: { ...axis("category", ""), inverse: true, data: [...run.nodes], axisLabel: { color: TEXT, interval: 0 } },
-      visualMap: {
-        ...{ show: false, min: 0, max: densest, dimension: 2 },
-        inRange: { color: [colorOf(0)], opacity: [0.04, 1] },
-      },
-      series: [{ type: "heatmap", silent: true, progressive: 0, data: cells.map((cell) => [...cell]) }],
-    }),
+    option: (size) => {
+      const at = evenly(run.samples, COLUMNS[size]);
+      const base = axis("category", "");
+      return {
+        grid: { ...PLACE, top: 8 },
+        xAxis: { ...base, data: at.map(({ second }) => String(second)), axisLabel: timeLabels(at, size) },
+        yAxis: { ...base, inverse: true, data: [...run.nodes], axisLabel: { ...LABEL, interval: 0 } },
+        visualMap: {
+          ...{ show: false, min: 0, max: densest, dimension: 2 },
+          inRange: { color: [colorOf(0)], colorAlpha: [0.04, 1] },
+        },
+        series: [
+          {
+            ...{ type: "heatmap", silent: true, progressive: 0 },
+            // Cells that touch would show the ground between them here and there, as pixels fall.
+            itemStyle: { borderColor: BOX, borderWidth: 1 },
+            data: at.flatMap(({ onNodes }, x) => onNodes.map((pods, y) => [x, y, pods])),
+          },
+        ],
+      };
+    },
   };
 }
 
-function axis<Kind extends "value" | "category">(type: Kind, name: string) {
+/** So many of all, from the first to the last. */
+function evenly<T>(all: readonly T[], most: number): T[] {
+  const count = Math.min(most, all.length);
+  const last = Math.max(1, count - 1);
+  return Array.from({ length: count }, (_, index) => all[Math.round((index * (all.length - 1)) / last)]!);
+}
+
+/** Labels of columns: each round moment where the first column from it on begins. */
+function timeLabels(at: readonly Sample[], size: Size) {
+  const tick = tickOf(at[at.length - 1]?.second ?? 1, size);
+  const of = (index: number) => Math.floor((at[index]?.second ?? 0) / tick);
   return {
-    type,
-    name,
-    nameTextStyle: { color: TEXT },
-    axisLine: { lineStyle: { color: GRID } },
-    axisTick: { show: false },
-    axisLabel: { color: TEXT, ...(type === "value" && { formatter: (value: number) => formatCount(value) }) },
+    ...LABEL,
+    interval: (index: number) => index === 0 || of(index) !== of(index - 1),
+    formatter: (_: string, index: number) => clock(of(index) * tick, tick),
   };
 }

@@ -3,10 +3,11 @@ import type { Plan } from "../../../infra/plan";
 import { podSize } from "../../../infra/plan/demand";
 import { formatCount } from "../../../infra/plan/numbers";
 import { formatBytes, formatCpu, formatDuration, formatPercent } from "../../../infra/units";
-import { hoursOf, type SurgeCost } from "../cost";
+import type { SurgeCost } from "../cost";
 import { quantile } from "../pods";
 import type { SurgeRun } from "../run";
 import { most, secondsToMin, secondsToReady } from "../verdict";
+import { shedShare } from "./figures";
 
 /** One thing that the platform is said to do. */
 export interface Claim {
@@ -74,7 +75,7 @@ function scale({ run, plan }: Args): Claim[] {
 }
 
 function time({ run, plan }: Args): Claim[] {
-  const { expected, delays, samples, scenario } = run;
+  const { expected, delays, scenario } = run;
   const up = secondsToReady(run, expected.enough);
   const down = secondsToMin(run);
   const [p50, p99] = [0.5, 0.99].map((share) => seconds(quantile(delays, share)));
@@ -87,7 +88,7 @@ function time({ run, plan }: Args): Claim[] {
         : `${scenario.fn.scaling.min} to ${formatCount(expected.enough)} ready in ${up} s`,
       `control plane only; ${expected.secondsOnRealNodes === undefined ? "the plan knows no time for this curve" : `with each node's start queue the plan reckons ${expected.secondsOnRealNodes} s`}`,
     ),
-    computed("scaling out, as planned", "within 20 % of what is measured", {
+    computed("scaling out, as planned", "within 20% of what is measured", {
       figure: expected.scaleOut === undefined ? "no prediction" : `${expected.scaleOut.seconds} s`,
       from: "the plan's model, without start queues: autoscaler steps, client limits; it knows jumps in load, no slow climbs",
     }),
@@ -106,10 +107,7 @@ function time({ run, plan }: Args): Claim[] {
       "the watch; simulated pods leave at once, real ones live out their drain",
     ),
     computed("requests shed while it scaled", "none", {
-      figure: `${percent(
-        hoursOf(samples, ({ shed }) => shed),
-        hoursOf(samples, ({ load }) => load),
-      )} of all`,
+      figure: `${shedShare(run)} of all`,
       from: "load above what ready pods serve at their CPU limit; gateways and retries are not reckoned",
     }),
   ];
@@ -134,15 +132,15 @@ function resources({ run, cost, config, plan }: Args): Claim[] {
       figure: `request ${formatBytes(fn.resources.ephemeralStorage.request)} beside an image of at most 1 MB`,
       from: "the stack's config; make function refuses larger images",
     }),
-    computed("cost against reference containers, over the run", "80 % less", {
-      figure: reference?.saved === undefined ? "-" : `${formatPercent(Number(reference.saved.toFixed(3)))} less`,
-      from: "replica hours as measured, in hosts of the agents' shape; assumptions below",
+    computed("cost against reference containers, over the run", "80% less", {
+      figure: reference?.saved === undefined ? "–" : `${formatPercent(Number(reference.saved.toFixed(3)))} less`,
+      from: "replica hours as measured, in hosts of the agents' shape; assumptions above",
     }),
-    computed("cost against reference containers, at peak", "80 % less", {
+    computed("cost against reference containers, at peak", "80% less", {
       figure: `${formatPercent(Number((cost.peak.baselines[0]?.savedHosts ?? 0).toFixed(3)))} less`,
-      from: `the plan, bound by ${cost.peak.platform.boundBy}; assumptions below`,
+      from: `the plan, bound by ${cost.peak.platform.boundBy}; assumptions above`,
     }),
-    computed("utilization", "90 %", {
+    computed("utilization", "90%", {
       figure: `pods are held at ${formatPercent(fn.scaling.cpuTarget)} of their request; at most ${formatPercent(Number(packed.toFixed(3)))} of the agents' CPU was requested`,
       from: "the autoscaler's target; pods that were seen, by what each requests",
     }),
@@ -182,7 +180,7 @@ function computed(claim: string, target: string, { figure, from }: Figure): Clai
 }
 
 function elsewhereRow(claim: string, target: string, from: string): Claim {
-  return { claim, target, figure: "-", how: "not provable here", from };
+  return { claim, target, figure: "–", how: "not provable here", from };
 }
 
 /** Pods/s, over the five seconds in which most were created. */
@@ -199,8 +197,4 @@ function fastest({ samples }: SurgeRun): number {
 
 function seconds(millis: number | undefined): string {
   return millis === undefined ? "no pod was seen to wait" : `${(millis / 1000).toFixed(3)} s`;
-}
-
-function percent(part: number, whole: number): string {
-  return formatPercent(whole === 0 ? 0 : Number((part / whole).toFixed(4)));
 }

@@ -5,8 +5,13 @@ import { renderSvg } from "../../drawing/svg";
 import { formatHours, type CostRow, type SurgeCost } from "../cost";
 import type { SurgeRun } from "../run";
 import { signedPercent, type Check, type Milestone, type Verdict } from "../verdict";
+import type { Size } from "./axes";
 import { chartsOf, type Chart } from "./charts";
 import type { Claim } from "./claims";
+import { keyFigures, type KeyFigure } from "./figures";
+import { STYLE } from "./style";
+import { figureTable, textTable, type Cell } from "./table";
+import { momentOf, spanOf } from "./words";
 
 export interface ReportArgs {
   readonly run: SurgeRun;
@@ -15,51 +20,58 @@ export interface ReportArgs {
   readonly claims: readonly Claim[];
 }
 
-/** Pixels: a wide drawing shrunk to a telephone could not be read, so there is one of its own. */
-export const WIDTHS = { wide: 1040, narrow: 400 };
+/** Pixels of a drawing. */
+export const WIDTHS: Readonly<Record<Size, number>> = { wide: 1040, medium: 640, narrow: 330 };
 
-/** The report as one page that needs nothing else. */
+/** The report as one page that needs nothing else: the verdict, what it is of, then what it rests on. */
 export function renderReport({ run, verdict, cost, claims }: ReportArgs): string {
-  const title = `${run.stack}: ${scenarioName(run)} on ${run.scenario.fn.name}`;
+  const title = `${scenarioName(run)} on ${run.scenario.fn.name}`;
+  const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n");
   const body = `<header>
 <h1>${escapeHtml(title)}</h1>
-${introduction(run)
-  .map((text) => `<p>${escapeHtml(text)}</p>`)
-  .join("\n")}
+<p class="meta">${escapeHtml(circumstances(run))}</p>
 <p class="verdict ${verdict.met ? "good" : "problem"}">${escapeHtml(verdictLine(run, verdict))}</p>
+<dl class="key">${keyFigures(run).map(keyBox).join("\n")}</dl>
+${paragraphs(whatItIs(run))}
 </header>
 <main>
-<h2>Verdict</h2>
-${table(["", "aim", "found"], verdict.checks.map(checkRow))}
+<h2>Checks</h2>
+${textTable({ name: "Checks", heads: ["check", "aim", "found", "result"], rows: verdict.checks.map(checkRow) })}
 ${run.troubles.length > 0 ? `<p class="problem">The API server did not answer: ${escapeHtml(run.troubles.map(({ second, reason }) => `at ${second} s: ${reason}`).join("; "))}</p>` : ""}
 ${chartsOf(run).map(chartBox).join("\n")}
 <h2>Predicted and measured</h2>
-${predictedNote(run)}
-${table(["of the goal", "ready pods", "predicted", "measured", "difference"], verdict.milestones.map(milestoneRow))}
+${paragraphs([predictedNote(run)])}
+${figureTable({ name: "Predicted and measured", heads: ["goal", "ready", "predicted", "measured", "off by"], rows: verdict.milestones.map(milestoneRow) })}
 <h2>Cost</h2>
 <h3>Of this run, by replica hours</h3>
-${table(["", "replica hours", "core hours", "GiB hours", "host hours", "replicas at most", "functions save"], cost.run.map(costRow))}
+${figureTable({ name: "Cost of this run", heads: ["served by", "replica hours", "core hours", "GiB hours", "host hours", "replicas at most", "functions save"], rows: cost.run.map(costRow) })}
 <h3>At peak, of hosts that stand all day</h3>
-${table(["", "replicas", "hosts", "bound by", "functions save"], peakRows(cost))}
+${figureTable({ name: "Cost at peak", heads: ["served by", "replicas", "hosts", "bound by", "functions save"], rows: peakRows(cost) })}
 <h3>What this rests on</h3>
 <ul>${cost.assumptions.map((text) => `<li>${escapeHtml(text)}</li>`).join("\n")}</ul>
 <h2>Every claim</h2>
-${table(["claim", "target", "figure", "how", "from"], claims.map(claimRow))}
+${textTable({ name: "Every claim", heads: ["claim", "target", "figure", "how", "from"], rows: claims.map(claimRow) })}
 </main>`;
-  return htmlPage({ title, style: STYLE, body });
+  return htmlPage({ title: `${run.stack}: ${title}`, style: STYLE, body });
 }
 
 export function scenarioName({ scenario }: SurgeRun): string {
   return scenario.ownCurve ? "a curve of one's own" : scenario.preset;
 }
 
-/** What a reader has to know before any figure. */
-function introduction(run: SurgeRun): string[] {
-  const { scenario, cores, startedAt, ending, samples, delays, unseen } = run;
-  const { fn } = scenario;
-  const seconds = Math.round(samples[samples.length - 1]?.second ?? 0);
+/** Where, when and with what. */
+function circumstances({ stack, startedAt, cores, samples, ending, scenario }: SurgeRun): string {
+  const { workload } = scenario.fn;
+  const seconds = samples[samples.length - 1]?.second ?? 0;
   return [
-    `${startedAt}, ${cores} cores, ${seconds} s, ended: ${ending}. Peak ${formatCount(fn.workload.peakRequestsPerSecond)} requests/s of ${formatDuration(fn.workload.cpuPerRequest)} of CPU (${scenario.cpuPerRequestFrom}), a step every ${formatDuration(scenario.step)}.`,
+    `Stack ${stack}, ${momentOf(startedAt)}, ${cores} cores, ${spanOf(seconds)}, ended: ${ending}.`,
+    `Peak ${formatCount(workload.peakRequestsPerSecond)} requests/s of ${formatDuration(workload.cpuPerRequest)} of CPU (${scenario.cpuPerRequestFrom}), a step every ${formatDuration(scenario.step)}.`,
+  ].join(" ");
+}
+
+/** What a reader has to know of all figures. */
+function whatItIs({ delays, unseen }: SurgeRun): string[] {
+  return [
     "Control plane only: API server, etcd, scheduler, controllers, autoscaler and metrics-server are real; nodes and pods are simulated. A simulated pod is ready and gone at once, no request is sent, and what pods use of CPU is the load over the ready pods.",
     ...(unseen > 0
       ? [`${formatCount(unseen)} pods came while the watch was away; ${formatCount(delays.length)} were seen.`]
@@ -74,60 +86,56 @@ export function verdictLine(run: SurgeRun, { checks, met }: Verdict): string {
   return `${run.ending === "stopped" ? "Stopped before its end" : "Not held"}: ${failed.map(({ what, aim, found }) => `${what}: ${found}, where the aim is ${aim}`).join("; ")}.`;
 }
 
+function keyBox({ name, value, beside }: KeyFigure): string {
+  return `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd><dd>${escapeHtml(beside)}</dd></div>`;
+}
+
 function chartBox(chart: Chart): string {
-  const legend = chart.legend.map(
-    ({ name, color }) => `<li><i style="background:${color}"></i>${escapeHtml(name)}</li>`,
-  );
-  const drawings = (["wide", "narrow"] as const).map(
-    (size) => `<div class="${size}">${drawChart(chart, WIDTHS[size], size === "narrow")}</div>`,
+  const drawings = (["wide", "medium", "narrow"] as const).map(
+    (size) => `<div class="${size}">${drawChart(chart, size)}</div>`,
   );
   return `<article id="${chart.name}">
 <h2>${escapeHtml(chart.title)}</h2>
 <p class="description">${escapeHtml(chart.description)}</p>
 ${drawings.join("\n")}
-<ul class="legend">${legend.join("")}</ul>
+${legendOf(chart)}
 </article>`;
 }
 
-export function drawChart({ title, height, option }: Chart, width: number, narrow: boolean): string {
-  return renderSvg({ title, width, height, option: option(narrow) });
+function legendOf({ legend, scale }: Chart): string {
+  const items = legend.map(({ name, color, dashed = false }) => {
+    const line = dashed ? `class="dashed" style="color:${color}"` : `style="background:${color}"`;
+    return `<li><i ${line}></i>${escapeHtml(name)}</li>`;
+  });
+  const ramp = ({ from, to, color }: NonNullable<typeof scale>) =>
+    `<p class="scale">${escapeHtml(from)}<i style="background:linear-gradient(to right,transparent,${color})"></i>${escapeHtml(to)}</p>`;
+  return `${items.length > 0 ? `<ul class="legend">${items.join("")}</ul>` : ""}${scale === undefined ? "" : ramp(scale)}`;
 }
 
-type Cell = string | { readonly text: string; readonly mark: "good" | "problem" | "muted" };
-
-function table(heads: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const cell = (value: Cell, index: number) => {
-    const { text, mark } = typeof value === "string" ? { text: value, mark: undefined } : value;
-    // Where there is no room beside each other, each says what it is.
-    const name = heads[index] ?? "";
-    return `<td data-name="${escapeHtml(name)}"${mark === undefined ? "" : ` class="${mark}"`}>${escapeHtml(text)}</td>`;
-  };
-  return `<table><thead><tr>${heads.map((head) => `<th>${escapeHtml(head)}</th>`).join("")}</tr></thead>
-<tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody></table>`;
+export function drawChart({ title, height, option }: Chart, size: Size): string {
+  return renderSvg({ title, width: WIDTHS[size], height, option: option(size) });
 }
 
 function checkRow({ what, aim, found, met, binding }: Check): Cell[] {
   const state = met ? "met" : binding ? "failed" : "missed";
-  return [what, aim, { text: `${found}: ${state}`, mark: met ? "good" : "problem" }];
+  return [what, aim, found, { text: state, mark: met ? "good" : "problem" }];
 }
 
 function milestoneRow({ share, pods, predicted, measured, difference }: Milestone): Cell[] {
-  const seconds = (value: number | undefined) => (value === undefined ? "-" : `${value} s`);
+  const seconds = (value: number | undefined) => (value === undefined ? "–" : `${formatCount(value)} s`);
   return [
     formatPercent(share),
     formatCount(pods),
     seconds(predicted),
     seconds(measured),
-    difference === undefined ? "-" : signedPercent(difference),
+    difference === undefined ? "–" : signedPercent(difference),
   ];
 }
 
 function predictedNote({ expected }: SurgeRun): string {
-  const text =
-    expected.scaleOut === undefined
-      ? "This load climbs slowly, and the plan predicts jumps: there is nothing to compare with."
-      : `Seconds from when the load begins to climb. The plan reckons ${expected.scaleOut.seconds} s for nodes that start pods at once, and ${expected.secondsOnRealNodes} s with each real node's start queue.`;
-  return `<p>${escapeHtml(text)}</p>`;
+  return expected.scaleOut === undefined
+    ? "This load climbs slowly, and the plan predicts jumps: there is nothing to compare with."
+    : `Seconds from when the load begins to climb. The plan reckons ${expected.scaleOut.seconds} s for nodes that start pods at once, and ${expected.secondsOnRealNodes} s with each real node's start queue.`;
 }
 
 function costRow({ name, saved, replicasAtMost, ...hours }: CostRow): Cell[] {
@@ -135,39 +143,28 @@ function costRow({ name, saved, replicasAtMost, ...hours }: CostRow): Cell[] {
     name,
     ...[hours.replicaHours, hours.coreHours, hours.memoryHours, hours.hostHours].map(formatHours),
     formatCount(replicasAtMost),
-    saved === undefined ? "" : formatPercent(Number(saved.toFixed(3))),
+    saved === undefined ? "" : savedOf(saved),
   ];
+}
+
+/** Below zero where functions take more. */
+function savedOf(share: number): string {
+  return formatPercent(Number(share.toFixed(3))).replace("-", "−");
 }
 
 function peakRows({ peak }: SurgeCost): Cell[][] {
   const row = (side: typeof peak.platform, saved: string) => [
-    ...[side.name, formatCount(side.replicas), side.hosts.toFixed(2), side.boundBy, saved],
+    ...[
+      side.name,
+      formatCount(side.replicas),
+      side.hosts.toFixed(2),
+      side.boundBy === "cpu" ? "CPU" : side.boundBy,
+      saved,
+    ],
   ];
-  return [
-    row(peak.platform, ""),
-    ...peak.baselines.map((side) => row(side, formatPercent(Number(side.savedHosts.toFixed(3))))),
-  ];
+  return [row(peak.platform, ""), ...peak.baselines.map((side) => row(side, savedOf(side.savedHosts)))];
 }
 
 function claimRow({ claim, target, figure, how, from }: Claim): Cell[] {
   return [claim, target, figure, { text: how, mark: how === "measured here" ? "good" : "muted" }, from];
 }
-
-/** On a narrow screen each row of a table is a block, and drawings are the narrow ones. */
-const STYLE = `
-body{max-width:70rem}
-article{margin-top:1.5rem}article h2{margin:0}
-.verdict{font-weight:600;margin-top:.75rem}.good{color:var(--good)}.muted{color:var(--muted)}
-table{border-collapse:collapse;width:100%;margin-top:.5rem;font-size:.85rem}
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--muted);font-weight:500}
-td:first-child{font-weight:500}
-.narrow{display:none}
-li{margin:.2rem 0}
-@media (max-width:640px){
-.wide{display:none}.narrow{display:block}
-thead{display:none}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
-td{display:block;border:0;padding:.1rem 0;overflow-wrap:anywhere}
-td:not(:first-child):before{content:attr(data-name) ": ";color:var(--muted)}
-}
-`;

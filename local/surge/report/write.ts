@@ -8,7 +8,7 @@ import type { SurgeRun } from "../run";
 import { judge, type Verdict } from "../verdict";
 import { chartsOf } from "./charts";
 import { claimsOf } from "./claims";
-import { drawChart, renderReport, WIDTHS, type ReportArgs } from "./page";
+import { drawChart, renderReport, type ReportArgs } from "./page";
 
 export interface Written {
   readonly verdict: Verdict;
@@ -32,7 +32,7 @@ export function writeReport(folder: string, run: SurgeRun, config: StackConfig, 
   writeFileAtomic(page, renderReport(report), 0o644);
   const drawings = chartsOf(run).map((chart) => {
     const path = join(folder, `${chart.name}.svg`);
-    writeFileAtomic(path, standalone(drawChart(chart, WIDTHS.wide, false)), 0o644);
+    writeFileAtomic(path, standalone(drawChart(chart, "wide")), 0o644);
     return path;
   });
   return { verdict: report.verdict, page, json, drawings };
