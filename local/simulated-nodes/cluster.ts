@@ -11,7 +11,7 @@ import { writeFileAtomic } from "../files";
 import { TOOL_GROUPS } from "../tools/catalog";
 import { renderNodes } from "./nodes";
 import { reconcileNodes } from "./reconcile";
-import { renderReadyAgainStage } from "./stages";
+import { renderKwokSettings, renderReadyAgainStage } from "./stages";
 import { renderResourceMetrics, renderUsage } from "./usage";
 
 /** A control plane whose nodes KWOK simulates: no root, any number of pods, nothing runs in them. */
@@ -30,7 +30,10 @@ export function simulatedNodes({ paths, config, plan }: EmbeddedOptions): Embedd
     check: () => Promise.resolve(),
     prepare: () => Promise.resolve(),
     async start(onStep) {
-      writeFileAtomic(stagesFile, stringify(renderReadyAgainStage()));
+      writeFileAtomic(
+        stagesFile,
+        [renderKwokSettings(), renderReadyAgainStage()].map((part) => stringify(part)).join("---\n"),
+      );
       const daemons = async (folder: string, ports: Ports) => [
         metricsServerDaemon(join(paths.bin, "metrics-server"), folder, ports),
         ...(admits ? [await gatekeeperDaemon({ bin: paths.bin, clusterDir: folder, ports, audit })] : []),
