@@ -249,7 +249,17 @@ function unionProblem(issue: z.core.$ZodIssueInvalidUnion, path: string, value: 
   return {
     path: path.endsWith(`.${issue.discriminator}`) ? path : `${path}.${issue.discriminator}`,
     value: isRecord(issue.input) ? describe(issue.input[issue.discriminator]) : value,
-    ...(UNIONS[path.replace(/\.kind$/, "")] ?? { limit: "must say which one it is", fix: "set its kind" }),
+    ...(UNIONS[path.replace(/\.kind$/, "")] ?? kinds(issue)),
+  };
+}
+
+/** Where no words of its own are below: the names of its kinds. */
+function kinds(issue: z.core.$ZodIssueInvalidUnion): { readonly limit: string; readonly fix: string } {
+  const names = "options" in issue ? (issue.options ?? []).map(String) : [];
+  const found = isRecord(issue.input) ? issue.input[issue.discriminator ?? ""] : undefined;
+  return {
+    limit: `must be one of ${names.join(", ")}`,
+    fix: suggestion(typeof found === "string" ? found : "", names),
   };
 }
 

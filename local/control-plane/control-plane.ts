@@ -10,7 +10,15 @@ import { gatekeeperWebhook } from "./gatekeeper";
 import { kubectlFor, type Kubectl } from "./kubectl";
 import { renderKwokctlConfig, type NodesSide } from "./kwokctl-config";
 import { assertFree, choosePorts, readPorts, type PortName, type Ports } from "./ports";
-import { dropStalePidFiles, isAlive, listPidFiles, startDaemon, stopDaemon, type Daemon } from "./processes";
+import {
+  dropStalePidFiles,
+  isAlive,
+  killDaemon,
+  listPidFiles,
+  startDaemon,
+  stopDaemon,
+  type Daemon,
+} from "./processes";
 import { until } from "./until";
 
 /** kwokctl names contexts and folders after it. */
@@ -90,6 +98,11 @@ export async function stopControlPlane(paths: Paths): Promise<void> {
   // Clients first, etcd last, so that nobody logs a storm of lost connections.
   const order = Object.keys(LISTENERS).reverse();
   for (const name of order) await stopDaemon(join(pids, `${name}.pid`));
+}
+
+/** Kills one process of the control plane, which the next start brings back. */
+export async function killProcess(paths: Paths, name: string): Promise<void> {
+  await killDaemon(join(foldersOf(paths).pids, `${name}.pid`));
 }
 
 export interface ProcessStatus {

@@ -38,6 +38,13 @@ export async function stopDaemon(pidFile: string): Promise<void> {
   rmSync(pidFile, { force: true });
 }
 
+/** As `kill -9` does it, to see who misses it: returns when it is gone with its ports. Its pid file stays, as in life. */
+export async function killDaemon(pidFile: string): Promise<void> {
+  const pid = livePid(pidFile);
+  if (pid === undefined) throw new Error(`${basename(pidFile, ".pid")} does not run`);
+  await endAtOnce(pid);
+}
+
 export function isAlive(pidFile: string): boolean {
   return livePid(pidFile) !== undefined;
 }
@@ -108,7 +115,10 @@ function parentOf(pid: number): number {
 /** Asks it to end, ends it after five seconds, and returns when it is gone with its ports and files. */
 async function endProcess(pid: number): Promise<void> {
   kill(pid, "SIGTERM");
-  if (await isGone(pid, 5000)) return;
+  if (!(await isGone(pid, 5000))) await endAtOnce(pid);
+}
+
+async function endAtOnce(pid: number): Promise<void> {
   kill(pid, "SIGKILL");
   if (!(await isGone(pid, 5000))) throw new Error(`Process ${pid} does not end, not even killed`);
 }

@@ -21,6 +21,14 @@ export interface NodeObject {
   };
 }
 
+/** Tells metrics-server where a node's kubelet has its metrics. */
+export const METRICS_PATH_ANNOTATION = "metrics.k8s.io/resource-metrics-path";
+
+/** Where KWOK has them of one of its nodes. */
+export function metricsPath(node: string): string {
+  return `/metrics/nodes/${node}/metrics/resource`;
+}
+
 type NodeResources = Readonly<Record<"cpu" | "memory" | "pods" | "ephemeral-storage", string>>;
 
 /** The agents of the plan as Node objects, with the labels and sizes that K3s agents would register with. */
@@ -42,7 +50,7 @@ export function renderNodes(topology: Topology, podCidr: StackConfig["cluster"][
         annotations: {
           // KWOK plays the kubelet of nodes so marked; metrics-server reads a node's usage at the path.
           "kwok.x-k8s.io/node": "fake",
-          "metrics.k8s.io/resource-metrics-path": `/metrics/nodes/${name}/metrics/resource`,
+          [METRICS_PATH_ANNOTATION]: metricsPath(name),
         },
       },
       spec: { podCIDR: cidr, podCIDRs: [cidr] },

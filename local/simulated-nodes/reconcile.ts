@@ -30,9 +30,11 @@ function isMoved(wanted: NodeObject, found: NodeObject | undefined): boolean {
 
 function isResized(wanted: NodeObject, found: NodeObject | undefined): boolean {
   if (!found) return false;
-  const labels = Object.entries(wanted.metadata.labels);
+  const { labels, annotations } = wanted.metadata;
   return (
-    labels.some(([key, value]) => found.metadata.labels[key] !== value) ||
+    Object.entries(labels).some(([key, value]) => found.metadata.labels[key] !== value) ||
+    // A surge that was killed has left them changed.
+    Object.entries(annotations).some(([key, value]) => found.metadata.annotations[key] !== value) ||
     wanted.status.addresses.length !== (found.status.addresses as typeof wanted.status.addresses | undefined)?.length ||
     !sameResources(wanted.status.capacity, found.status.capacity) ||
     !sameResources(wanted.status.allocatable, found.status.allocatable)
@@ -55,8 +57,8 @@ function toNumber(quantity: string | undefined): number {
 }
 
 async function resize(kubectl: Kubectl, node: NodeObject): Promise<void> {
-  const { name, labels } = node.metadata;
-  await kubectl(["patch", "node", name, "--type=merge", "-p", JSON.stringify({ metadata: { labels } })]);
+  const { name, labels, annotations } = node.metadata;
+  await kubectl(["patch", "node", name, "--type=merge", "-p", JSON.stringify({ metadata: { labels, annotations } })]);
   await kubectl([
     "patch",
     "node",

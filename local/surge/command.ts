@@ -13,6 +13,8 @@ import { table } from "../table";
 import { ApiError, connect, type Api } from "./api";
 import { createDriver } from "./drive";
 import { expect, type Expected } from "./expected";
+import { machineOf } from "./faults/machine";
+import { createFaults } from "./faults/player";
 import { autoscalerOf, play, type Autoscaler, type ScalingRules } from "./play";
 import type { SurgeRun } from "./run";
 import { readScenario, type Scenario } from "./scenario";
@@ -43,7 +45,7 @@ export async function surge(session: Session, stackName: string): Promise<void> 
     const api = await connect(kubectlFor(paths, kubeconfigOf(paths, file)));
     try {
       await assertScales(api, file.stack, scenario);
-      const run = await playOn(session, file, api, scenario);
+      const run = await playOn(session, file, plan, api, scenario);
       await report(session, run, file.config, plan);
     } catch (error) {
       throw error instanceof ApiError ? broken(file.stack, error) : error;
@@ -53,14 +55,17 @@ export async function surge(session: Session, stackName: string): Promise<void> 
   });
 }
 
-async function playOn(session: Session, file: StackFile, api: Api, scenario: Scenario): Promise<SurgeRun> {
+async function playOn(session: Session, file: StackFile, plan: Plan, api: Api, scenario: Scenario): Promise<SurgeRun> {
   const { progress, signal } = session;
+  const nodes = await nodesOf(api);
+  const world = { api, scenario, nodes, signal, lost: new Set<string>(), machine: machineOf(session, file, plan) };
   const expected = expect(file.config, scenario);
   for (const line of announcement(scenario, expected)) progress.note(line);
   return play({
     ...{ stack: file.stack, api, scenario, expected, signal },
     driver: createDriver(api, file.config.functions, scenario.fn),
-    nodes: await nodesOf(api),
+    nodes,
+    faults: createFaults(scenario.faults, world),
     view: createView(process.stderr),
     warn: (text) => progress.note(`warning: ${text}`),
   });

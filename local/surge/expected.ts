@@ -29,7 +29,7 @@ export interface Expected {
 /** A climb within one reading of a metric is a jump to the autoscaler. */
 const JUMP: Millis = 15_000;
 /** HorizontalPodAutoscaler's tolerance: within it of its target, it takes no step. */
-const TOLERANCE = 0.1;
+export const TOLERANCE = 0.1;
 /** More than any number of agents starts: leaves the nodes' queues out of the model. */
 const AT_ONCE = 1e6;
 /** Times the planned time, and seconds beside it, until a run that does not come back is given up. */

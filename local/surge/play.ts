@@ -7,6 +7,7 @@ import { lengthOf, loadAt } from "./curve";
 import { capabilityOf, demandOn } from "./demand";
 import type { Driver } from "./drive";
 import type { Expected } from "./expected";
+import type { Faults } from "./faults/player";
 import { PodLedger, quantile } from "./pods";
 import type { Ending, Sample, SurgeRun } from "./run";
 import type { Scenario } from "./scenario";
@@ -20,6 +21,7 @@ export interface PlayArgs {
   readonly scenario: Scenario;
   readonly expected: Expected;
   readonly nodes: readonly string[];
+  readonly faults: Faults;
   readonly view: View;
   /** What the user has to know, and the report does not say. */
   readonly warn: (text: string) => void;
@@ -51,14 +53,15 @@ const PATIENCE = { begin: 180, silence: 60 };
 
 /**
  * Plays a scenario to its end: the function's pods go to min, the curve begins, and it is over when they are back at
- * min. Whatever happens, what they are said to use is then put back.
+ * min. Whatever happens, what faults have changed and what pods are said to use is then put back.
  */
 export async function play(args: PlayArgs): Promise<SurgeRun> {
-  const { api, driver, scenario, signal } = args;
+  const { api, driver, faults, scenario } = args;
   const ledger = new PodLedger();
   const troubles: SurgeRun["troubles"][number][] = [];
   const samples: Sample[] = [];
   let began = Date.now();
+  let ending: Ending;
   const second = () => Math.round((Date.now() - began) / 100) / 10;
   const onTrouble = (reason: string) => {
     // The same in a row is told once.
@@ -66,26 +69,27 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
   };
   const watching = new AbortController();
   const watched = watchPods(api, scenario.fn, ledger, watching.signal, onTrouble);
-  const finish = (ending: Ending): SurgeRun => ({
-    ...{ stack: args.stack, startedAt: new Date(began).toISOString(), cores: cpus().length },
-    ...{ scenario, expected: args.expected, nodes: args.nodes, samples, troubles, ending },
-    delays: [...ledger.delays].sort((a, b) => a - b),
-    unseen: ledger.unseen,
-  });
   try {
     await goToMin(args, ledger);
-    if (signal.aborted) return finish("stopped");
     began = Date.now();
-    return finish(await steps({ ...args, ledger, samples, onTrouble, second }));
+    ending = await steps({ ...args, ledger, samples, onTrouble, second });
   } finally {
     watching.abort();
     await watched;
+    await faults.putBack();
     await driver.restore().catch((error: unknown) => {
       args.warn(
         `${scenario.fn.name} still has the surge's load, which make up takes away: ${(error as Error).message}`,
       );
     });
   }
+  return {
+    ...{ stack: args.stack, startedAt: new Date(began).toISOString(), cores: cpus().length },
+    ...{ scenario, expected: args.expected, nodes: args.nodes, samples, troubles, ending },
+    faults: faults.records(),
+    delays: [...ledger.delays].sort((a, b) => a - b),
+    unseen: ledger.unseen,
+  };
 }
 
 type Steps = PlayArgs & {
@@ -96,16 +100,17 @@ type Steps = PlayArgs & {
 };
 
 async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Promise<Ending> {
-  const { scenario, expected, view, signal } = args;
+  const { scenario, expected, faults, view, signal } = args;
   let answered = 0;
   for (let step = 1; !signal.aborted; step++) {
     const at = second();
+    faults.tick(at);
     try {
       const sample = await takeStep(args, ledger, at);
       answered = at;
       samples.push(sample);
-      view.show({ scenario, expected, samples, delays: delaysOf(ledger) });
-      if (isOver(sample, scenario, expected)) return "back at min";
+      view.show({ scenario, expected, samples, delays: delaysOf(ledger), fault: faults.now() });
+      if (faults.settled() && isOver(sample, scenario, expected)) return "back at min";
     } catch (error) {
       onTrouble((error as Error).message);
       if (at - answered > PATIENCE.silence) return "no answer";
@@ -120,19 +125,20 @@ async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Pr
 }
 
 async function takeStep(
-  { api, driver, scenario, nodes }: PlayArgs,
+  { api, driver, scenario, nodes, faults }: PlayArgs,
   ledger: PodLedger,
   second: number,
 ): Promise<Sample> {
   const { fn, curve } = scenario;
   const load = loadAt(curve, second * 1000);
   const counts = ledger.counts();
-  const { cpuPerPod, capacity, served, shed } = demandOn(load, counts.ready, capabilityOf(fn));
+  const answering = counts.ready - ledger.readyOn(faults.lost);
+  const { cpuPerPod, capacity, served, shed } = demandOn(load, answering, capabilityOf(fn));
   await driver.set(cpuPerPod);
   const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
   const onNodes = ledger.perNode();
   return {
-    ...{ second, load, capacity, served, shed, cpuPerPod, ...counts },
+    ...{ second, load, capacity, served, shed, cpuPerPod, ...counts, answering },
     cpuRead: status?.currentMetrics?.find(({ resource }) => resource)?.resource?.current.averageUtilization,
     desired: status?.desiredReplicas ?? 0,
     onNodes: nodes.map((node) => onNodes.get(node) ?? 0),

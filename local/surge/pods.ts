@@ -76,6 +76,13 @@ export class PodLedger {
     return { pods, bound, ready, leaving };
   }
 
+  /** Pods on these nodes that are ready, as far as the API server knows. */
+  readyOn(nodes: ReadonlySet<string>): number {
+    if (nodes.size === 0) return 0;
+    const there = ({ node, ready, leaving }: Pod) => ready && !leaving && node !== undefined && nodes.has(node);
+    return [...this.pods.values()].filter(there).length;
+  }
+
   /** Pods on each node, those that leave included: they hold its resources until they are gone. */
   perNode(): ReadonlyMap<string, number> {
     const nodes = new Map<string, number>();

@@ -1,4 +1,5 @@
 import type { Expected } from "./expected";
+import type { FaultRecord } from "./faults/record";
 import type { Scenario } from "./scenario";
 
 /** What was seen at one step. */
@@ -20,6 +21,8 @@ export interface Sample {
   readonly bound: number;
   readonly ready: number;
   readonly leaving: number;
+  /** Of those that are ready, the ones that serve: not those of nodes that are lost. */
+  readonly answering: number;
   /** Pods on each of the run's nodes, in their order. */
   readonly onNodes: readonly number[];
 }
@@ -41,6 +44,8 @@ export interface SurgeRun {
   readonly delays: readonly number[];
   /** Pods of which that is not known. */
   readonly unseen: number;
+  /** What went wrong on purpose, as far as it came to it. */
+  readonly faults: readonly FaultRecord[];
   /** When and why the API server did not answer. */
   readonly troubles: readonly { readonly second: number; readonly reason: string }[];
   readonly ending: Ending;

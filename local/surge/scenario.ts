@@ -9,6 +9,7 @@ import { ProblemsError, type Problem } from "../../infra/problems";
 import { formatDuration, type Millis } from "../../infra/units";
 import { readIfExists } from "../files";
 import { lengthOf, peakOf, type Curve, type Point } from "./curve";
+import { faultProblems, faultsSchema, type Fault } from "./faults/schema";
 
 export const SCENARIO_FILE = "surge.yaml";
 
@@ -24,6 +25,8 @@ export interface Scenario {
   readonly curve: Curve;
   /** Between two changes of the load. */
   readonly step: Millis;
+  /** What goes wrong meanwhile, in the order of time. */
+  readonly faults: readonly Fault[];
 }
 
 /** Seconds, and the share of the function's `workload.peakRequestsPerSecond` that comes then. */
@@ -82,6 +85,8 @@ const schema = section({
   curve: z.array(point).optional(),
   /** Between two changes of the load. */
   step: field.duration.prefault("1s"),
+  /** What goes wrong meanwhile. */
+  faults: faultsSchema.default([]),
 });
 
 /** Shorter steps than the autoscaler's readings by far, longer ones than an API server's answer. */
@@ -130,8 +135,11 @@ export function parseScenario(raw: unknown, config: StackConfig): Scenario {
   const curve = data.curve ?? fromShares(PRESETS[data.preset], fn.workload.peakRequestsPerSecond);
   const path = data.curve === undefined ? "preset" : "curve";
   const forms = [...stepProblems(data.step), ...cpuProblems(cpuPerRequest, fn), ...curveProblems(curve, path)];
-  // Loads are judged by what a request takes.
-  const problems = forms.length > 0 ? forms : loadProblems(curve, fn, cpuPerRequest, path);
+  // Loads are judged by what a request takes, and faults by the curve.
+  const problems =
+    forms.length > 0
+      ? forms
+      : [...loadProblems(curve, fn, cpuPerRequest, path), ...faultProblems(data.faults, { config, fn, curve })];
   if (problems.length > 0) throw refused(problems);
   return {
     preset: data.preset,
@@ -140,6 +148,7 @@ export function parseScenario(raw: unknown, config: StackConfig): Scenario {
     cpuPerRequestFrom: data.cpuPerRequest === undefined ? "the stack's workload" : "surge.yaml",
     curve,
     step: data.step,
+    faults: data.faults,
   };
 }
 

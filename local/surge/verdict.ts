@@ -1,6 +1,7 @@
 import { formatCount } from "../../infra/plan/numbers";
 import { turnsOf } from "./curve";
 import { predictedAt } from "./expected";
+import { faultChecks, surgeOf } from "./faults/checks";
 import { quantile } from "./pods";
 import type { Sample, SurgeRun } from "./run";
 
@@ -40,7 +41,10 @@ const DELAYS = { p50: 1000, p99: 3000 };
 
 export function judge(run: SurgeRun): Verdict {
   const milestones = milestonesOf(run);
-  const checks = [reached(run), returned(run), overshoot(run), flapping(run), ...delays(run), ...near(run, milestones)];
+  const checks = [
+    ...[reached(run), returned(run), overshoot(run), flapping(run), ...faultChecks(run)],
+    ...[...delays(run), ...near(run, milestones)],
+  ];
   return { checks, milestones, met: checks.every(({ met, binding }) => met || !binding) };
 }
 
@@ -87,12 +91,14 @@ function returned(run: SurgeRun): Check {
   };
 }
 
-function overshoot({ samples, scenario }: SurgeRun): Check {
+function overshoot(run: SurgeRun): Check {
+  const { samples, scenario } = run;
   const { max } = scenario.fn.scaling;
-  const found = most(samples, ({ desired, pods }) => Math.max(desired, pods));
+  const surge = surgeOf(run);
+  const found = most(samples, ({ desired, pods }) => Math.max(desired, pods - surge));
   return {
     what: "stays within max",
-    aim: `at most ${formatCount(max)}`,
+    aim: `at most ${formatCount(max)}${surge > 0 ? `, and ${formatCount(surge)} more pods while they roll` : ""}`,
     found: `${formatCount(found)} at most`,
     met: found <= max,
     binding: true,

@@ -11,6 +11,8 @@ export interface ViewState {
   readonly samples: readonly Sample[];
   /** Milliseconds that pods waited for their node. */
   readonly delays: { readonly p50: number | undefined; readonly p99: number | undefined };
+  /** What goes wrong now. */
+  readonly fault?: string | undefined;
 }
 
 export interface View {
@@ -53,19 +55,20 @@ function liveView(stream: ProgressStream): View {
 }
 
 /** `  42 s  load 100,000/s  served 35,714  shed 64,286  pods 1,250 of 5,000 wanted, 1,250 ready  scheduled p50 12 ms p99 80 ms` */
-export function plainLine({ samples, delays }: ViewState): string {
+export function plainLine({ samples, delays, fault }: ViewState): string {
   const { second, load, served, shed, desired, pods, ready, leaving } = samples[samples.length - 1]!;
   return [
     `${second.toFixed(0).padStart(5)} s`,
     `load ${whole(load)}/s, served ${whole(served)}, shed ${whole(shed)}`,
     `wanted ${whole(desired)}, pods ${whole(pods)}, ready ${whole(ready)}${leaving > 0 ? `, leaving ${whole(leaving)}` : ""}`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
+    ...(fault === undefined ? [] : [`fault: ${fault}`]),
   ].join("  ");
 }
 
 /** The screen: what is now, each figure with a bar against the same whole, and how it came to that. */
 export function renderView(state: ViewState, width: number): string[] {
-  const { scenario, expected, samples, delays } = state;
+  const { scenario, expected, samples, delays, fault } = state;
   const now = samples[samples.length - 1]!;
   const { max } = scenario.fn.scaling;
   const bars = Math.max(10, width - 36);
@@ -92,6 +95,7 @@ export function renderView(state: ViewState, width: number): string[] {
     "",
     `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.cpuRead === undefined ? "nothing" : `${now.cpuRead}%`} of its request`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
+    ...(scenario.faults.length === 0 ? [] : [`fault: ${fault ?? "none now"}`]),
   ].map((line) => line.slice(0, width));
 }
 

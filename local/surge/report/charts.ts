@@ -5,6 +5,7 @@ import { predictedAt } from "../expected";
 import { quantile } from "../pods";
 import type { Sample, SurgeRun } from "../run";
 import { axis, clock, LABEL, PLACE, roundAbove, tickOf, timeAxis, valueAxis, type Size } from "./axes";
+import { faultMarks } from "./faults";
 
 /** One drawing of the report, in as many pixels as it is given. */
 export interface Chart {
@@ -108,14 +109,17 @@ function lines(
       grid: PLACE,
       xAxis: timeAxis(end, size),
       yAxis: { ...valueAxis(unit), ...(most !== undefined && { max: most }) },
-      series: all.map(({ color, dashed = false, filled = false, points }) => ({
-        ...{ type: "line", silent: true, showSymbol: false },
-        lineStyle: { width: 1.5, color, type: dashed ? "dashed" : "solid" },
-        ...(filled && { areaStyle: { color, opacity: 0.15 } }),
-        // As many points as there are pixels: a file of each second of half an hour would be of megabytes.
-        sampling: "lttb",
-        data: points.map(([x, y]) => [x, y]),
-      })),
+      series: [
+        ...all.map(({ color, dashed = false, filled = false, points }) => ({
+          ...{ type: "line" as const, silent: true, showSymbol: false },
+          lineStyle: { width: 1.5, color, type: dashed ? ("dashed" as const) : ("solid" as const) },
+          ...(filled && { areaStyle: { color, opacity: 0.15 } }),
+          // As many points as there are pixels: a file of each second of half an hour would be of megabytes.
+          sampling: "lttb" as const,
+          data: points.map(([x, y]) => [x, y]),
+        })),
+        ...faultMarks(run),
+      ],
     }),
   };
 }

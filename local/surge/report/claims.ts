@@ -7,6 +7,7 @@ import type { SurgeCost } from "../cost";
 import { quantile } from "../pods";
 import type { SurgeRun } from "../run";
 import { most, secondsToMin, secondsToReady } from "../verdict";
+import { recoveryClaim } from "./faults";
 import { shedShare } from "./figures";
 
 /** One thing that the platform is said to do. */
@@ -165,7 +166,8 @@ function elsewhere({ run }: Args): Claim[] {
       formatPercent(objectives.availability),
       "takes months of traffic; alerts and error budgets watch it",
     ),
-    elsewhereRow("recovery from a fault", "under 10 s", "make real kills functions, gateways and nodes"),
+    recoveryClaim(run) ??
+      elsewhereRow("recovery from a fault", "under 10 s", "make real kills functions, gateways and nodes"),
     elsewhereRow("rolling update", "no request lost", "make real rolls functions under load"),
     elsewhereRow("memory of a pod on a real node", "at most a lean container's", bench),
   ];

@@ -8,6 +8,7 @@ import { signedPercent, type Check, type Milestone, type Verdict } from "../verd
 import type { Size } from "./axes";
 import { chartsOf, type Chart } from "./charts";
 import type { Claim } from "./claims";
+import { FAULT_HEADS, faultCells, type FaultRow } from "./faults";
 import { keyFigures, type KeyFigure } from "./figures";
 import { STYLE } from "./style";
 import { figureTable, textTable, type Cell } from "./table";
@@ -18,13 +19,14 @@ export interface ReportArgs {
   readonly verdict: Verdict;
   readonly cost: SurgeCost;
   readonly claims: readonly Claim[];
+  readonly faults: readonly FaultRow[];
 }
 
 /** Pixels of a drawing. */
 export const WIDTHS: Readonly<Record<Size, number>> = { wide: 1040, medium: 640, narrow: 330 };
 
 /** The report as one page that needs nothing else: the verdict, what it is of, then what it rests on. */
-export function renderReport({ run, verdict, cost, claims }: ReportArgs): string {
+export function renderReport({ run, verdict, cost, claims, faults }: ReportArgs): string {
   const title = `${scenarioName(run)} on ${run.scenario.fn.name}`;
   const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n");
   const body = `<header>
@@ -39,6 +41,7 @@ ${paragraphs(whatItIs(run))}
 ${textTable({ name: "Checks", heads: ["check", "aim", "found", "result"], rows: verdict.checks.map(checkRow) })}
 ${run.troubles.length > 0 ? `<p class="problem">The API server did not answer: ${escapeHtml(run.troubles.map(({ second, reason }) => `at ${second} s: ${reason}`).join("; "))}</p>` : ""}
 ${chartsOf(run).map(chartBox).join("\n")}
+${faults.length > 0 ? `<h2>Faults</h2>\n${textTable({ name: "Faults", heads: FAULT_HEADS, rows: faults.map(faultCells) })}` : ""}
 <h2>Predicted and measured</h2>
 ${paragraphs([predictedNote(run)])}
 ${figureTable({ name: "Predicted and measured", heads: ["goal", "ready", "predicted", "measured", "off by"], rows: verdict.milestones.map(milestoneRow) })}

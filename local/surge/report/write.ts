@@ -8,6 +8,7 @@ import type { SurgeRun } from "../run";
 import { judge, type Verdict } from "../verdict";
 import { chartsOf } from "./charts";
 import { claimsOf } from "./claims";
+import { faultRows } from "./faults";
 import { drawChart, renderReport, type ReportArgs } from "./page";
 
 export interface Written {
@@ -21,7 +22,8 @@ export interface Written {
 /** All that the report says, of a run. */
 export function reportOf(run: SurgeRun, config: StackConfig, plan: Plan): ReportArgs {
   const cost = costOf(run, config, plan);
-  return { run, cost, verdict: judge(run), claims: claimsOf({ run, cost, config, plan }) };
+  const faults = faultRows(run, config, plan);
+  return { run, cost, faults, verdict: judge(run), claims: claimsOf({ run, cost, config, plan }) };
 }
 
 /** Writes the report into a folder, over the one before. */

@@ -64,6 +64,14 @@ describe("reconciling nodes", () => {
     expect(calls).toEqual([{ args: ["delete", "nodes", "agent-3", "agent-4"] }]);
   });
 
+  it("gives its annotations back to a node that a killed surge has left as lost", async () => {
+    const [node] = nodes(1) as [NodeObject];
+    const annotations = { ...node.metadata.annotations, "metrics.k8s.io/resource-metrics-path": "/lost" };
+    const { kubectl, calls } = clusterOf([{ ...node, metadata: { ...node.metadata, annotations } }]);
+    expect(await reconcileNodes(kubectl, nodes(1))).toBe("1 resized");
+    expect(calls[0]?.args.at(-1)).toContain('"/metrics/nodes/agent-1/metrics/resource"');
+  });
+
   it("gives the new size and labels to a node that stays", async () => {
     const wanted = nodes(1, { maxPodsPerAgent: 900, agentLabels: { tier: "new" } });
     const { kubectl, calls } = clusterOf(nodes(1));
@@ -73,7 +81,7 @@ describe("reconciling nodes", () => {
       ["patch", "node", "agent-1", "--subresource=status", "--type=merge", "-p"],
     ]);
     expect(calls.map(({ args }) => JSON.parse(args.at(-1) ?? "") as unknown)).toEqual([
-      { metadata: { labels: wanted[0]?.metadata.labels } },
+      { metadata: { labels: wanted[0]?.metadata.labels, annotations: wanted[0]?.metadata.annotations } },
       { status: wanted[0]?.status },
     ]);
   });

@@ -14,7 +14,9 @@ export function scenarioOf(raw: object = { cpuPerRequest: "350us" }, config = CO
   return parseScenario(raw, config);
 }
 
-type PodsAt = (second: number) => Partial<Pick<Sample, "desired" | "pods" | "bound" | "ready" | "leaving" | "onNodes">>;
+type PodsAt = (
+  second: number,
+) => Partial<Pick<Sample, "desired" | "pods" | "bound" | "ready" | "leaving" | "answering" | "onNodes">>;
 
 /** A run that did what `podsAt` says, seen every two seconds. */
 export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {}): SurgeRun {
@@ -24,7 +26,7 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
   return {
     ...{ stack: "local", startedAt: "2026-01-02T03:04:05.000Z", cores: 2 },
     ...{ scenario, expected: expectOf(CONFIG, scenario), nodes, samples },
-    ...{ delays: [5, 10, 20, 400], unseen: 0, troubles: [], ending: "back at min" },
+    ...{ delays: [5, 10, 20, 400], unseen: 0, faults: [], troubles: [], ending: "back at min" },
     ...more,
   };
 
@@ -32,10 +34,10 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
     const load = loadAt(scenario.curve, second * 1000);
     const at = podsAt(second);
     const pods = at.pods ?? at.ready ?? 10;
-    const counts = { desired: pods, pods, bound: pods, ready: pods, leaving: 0, ...at };
+    const counts = { desired: pods, pods, bound: pods, ready: pods, leaving: 0, answering: at.ready ?? pods, ...at };
     return {
       ...{ second, load, cpuRead: 70, onNodes: nodes.map(() => Math.round(pods / nodes.length)) },
-      ...demandOn(load, counts.ready, capabilityOf(scenario.fn)),
+      ...demandOn(load, counts.answering, capabilityOf(scenario.fn)),
       ...counts,
     };
   }

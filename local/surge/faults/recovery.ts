@@ -1,0 +1,82 @@
+import type { FunctionConfig } from "../../../infra/config";
+import { clamp } from "../../../infra/plan/numbers";
+import { wantedAtPeak } from "../../../infra/plan/scale-out";
+import { TOLERANCE } from "../expected";
+import type { Sample, SurgeRun } from "../run";
+import type { FaultRecord } from "./record";
+
+/** What a fault did to those who ask, in seconds from its beginning. */
+export interface Recovery {
+  readonly record: FaultRecord;
+  /** Whether the demand was met when it came. Where the autoscaler was still on its way, that way is in `metAgain`. */
+  readonly metBefore: boolean;
+  /** Pods that answered, just before. */
+  readonly answeringBefore: number;
+  /** Requests/s that came and that pods could serve at their limit, just before. */
+  readonly loadBefore: number;
+  readonly capacityBefore: number;
+  /** At the worst moment: requests/s that were shed, and pods that the demand asked for and that did not answer. */
+  readonly mostShed: number;
+  readonly mostMissing: number;
+  /** Longest time without an answer of the API server; 0 where it was no longer than steps are. */
+  readonly silent: number;
+  /** Of lost agents: when the control plane called none of their pods ready any more, and when all had to leave. */
+  readonly noticed: number | undefined;
+  readonly replaced: number | undefined;
+  /** When the demand was met, and stayed so; 0 where it always was, undefined where it was not again. */
+  readonly metAgain: number | undefined;
+}
+
+/** Seconds after its end in which a fault may still show: longer than the autoscaler takes to read and to act. */
+const SETTLE = 15;
+/** Steps without an answer that are no silence: one was late, as on a busy machine. */
+const LATE = 3;
+
+/**
+ * Pods with which a load is met: as many as CPU asks for at the autoscaler's target, within min and max. Within the
+ * tolerance of that it takes no step, so fewer by that are enough, but for max.
+ */
+export function enoughFor(load: number, fn: FunctionConfig): number {
+  const { min, max } = fn.scaling;
+  const { cpu } = wantedAtPeak({ ...fn, workload: { ...fn.workload, peakRequestsPerSecond: load } });
+  const wanted = clamp(cpu, min, max);
+  return wanted === max ? max : Math.max(min, Math.ceil(wanted / (1 + TOLERANCE)));
+}
+
+export function recoveriesOf(run: SurgeRun): Recovery[] {
+  return run.faults.map((record, index) => recoveryOf(run, record, run.faults[index + 1]?.began ?? Infinity));
+}
+
+function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: number): Recovery {
+  const { fn, step } = scenario;
+  const until = Math.min(next, (record.ended ?? Infinity) + SETTLE);
+  const since = (sample: Sample | undefined) => sample && Number((sample.second - record.began).toFixed(1));
+  const missing = ({ load, answering }: Sample) => enoughFor(load, fn) - answering;
+  const isMet = (sample: Sample) => sample.shed === 0 && missing(sample) <= 0;
+  const before = samples.findLast(({ second }) => second < record.began) ?? samples[0];
+  const within = samples.filter(({ second }) => second >= record.began && second < until);
+  const lastUnmet = within.findLast((sample) => !isMet(sample));
+  const met = lastUnmet && samples.find((sample) => sample.second > lastUnmet.second && isMet(sample));
+  const gaps = within.map((sample, index) => sample.second - (within[index - 1] ?? before ?? sample).second);
+  const silent = Math.max(0, ...gaps);
+  return {
+    record,
+    metBefore: before !== undefined && isMet(before),
+    answeringBefore: before?.answering ?? 0,
+    loadBefore: before?.load ?? 0,
+    capacityBefore: before?.capacity ?? 0,
+    mostShed: Math.max(0, ...within.map(({ shed }) => shed)),
+    mostMissing: Math.max(0, ...within.map(missing)),
+    silent: silent * 1000 > LATE * step ? Number(silent.toFixed(1)) : 0,
+    ...(record.fault.kind === "lose-agents" ? lostPods(within, since) : { noticed: undefined, replaced: undefined }),
+    metAgain: lastUnmet === undefined ? 0 : since(met),
+  };
+}
+
+/** What no kubelet reports: the API server calls lost pods ready until it is told better, and they cannot leave. */
+function lostPods(within: readonly Sample[], since: (sample: Sample | undefined) => number | undefined) {
+  const unnoticed = within.findLastIndex(({ ready, answering }) => ready > answering);
+  const mostLeaving = Math.max(...within.map(({ leaving }) => leaving));
+  const left = mostLeaving === 0 ? undefined : within.find(({ leaving }) => leaving === mostLeaving);
+  return { noticed: unnoticed < 0 ? undefined : since(within[unnoticed + 1]), replaced: since(left) };
+}
