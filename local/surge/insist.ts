@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 /** Attempts to put something back, and milliseconds between them: an API server that restarts is back by then. */
 const PATIENCE = { attempts: 10, pause: 1000 };
 
@@ -11,7 +9,7 @@ export async function insist(put: () => Promise<void>): Promise<void> {
       return;
     } catch (error) {
       if (attempt === PATIENCE.attempts) throw error;
-      await sleep(PATIENCE.pause);
+      await new Promise((resume) => setTimeout(resume, PATIENCE.pause));
     }
   }
 }

@@ -7,7 +7,7 @@ import { lengthOf, loadAt } from "./curve";
 import { capabilityOf, demandOn } from "./demand";
 import type { Driver } from "./drive";
 import type { Expected } from "./expected";
-import type { Faults } from "./faults/player";
+import { NO_FAULTS, type Faults } from "./faults/player";
 import { PodLedger, quantile } from "./pods";
 import type { Ending, Sample, SurgeRun } from "./run";
 import type { Scenario } from "./scenario";
@@ -21,7 +21,8 @@ export interface PlayArgs {
   readonly scenario: Scenario;
   readonly expected: Expected;
   readonly nodes: readonly string[];
-  readonly faults: Faults;
+  /** What goes wrong meanwhile. @default nothing */
+  readonly faults?: Faults;
   readonly view: View;
   /** What the user has to know, and the report does not say. */
   readonly warn: (text: string) => void;
@@ -56,7 +57,7 @@ const PATIENCE = { begin: 180, silence: 60 };
  * min. Whatever happens, what faults have changed and what pods are said to use is then put back.
  */
 export async function play(args: PlayArgs): Promise<SurgeRun> {
-  const { api, driver, faults, scenario } = args;
+  const { api, driver, scenario, faults = NO_FAULTS } = args;
   const ledger = new PodLedger();
   const troubles: SurgeRun["troubles"][number][] = [];
   const samples: Sample[] = [];
@@ -72,7 +73,7 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
   try {
     await goToMin(args, ledger);
     began = Date.now();
-    ending = await steps({ ...args, ledger, samples, onTrouble, second });
+    ending = await steps({ ...args, faults, ledger, samples, onTrouble, second });
   } finally {
     watching.abort();
     await watched;
@@ -92,7 +93,10 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
   };
 }
 
-type Steps = PlayArgs & {
+/** With what may be left out. */
+type StepArgs = PlayArgs & { readonly faults: Faults };
+
+type Steps = StepArgs & {
   readonly ledger: PodLedger;
   readonly samples: Sample[];
   readonly onTrouble: (reason: string) => void;
@@ -125,7 +129,7 @@ async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Pr
 }
 
 async function takeStep(
-  { api, driver, scenario, nodes, faults }: PlayArgs,
+  { api, driver, scenario, nodes, faults }: StepArgs,
   ledger: PodLedger,
   second: number,
 ): Promise<Sample> {

@@ -19,15 +19,26 @@ export interface Faults {
   readonly records: () => FaultRecord[];
 }
 
+export const NO_FAULTS: Faults = {
+  tick: () => undefined,
+  lost: new Set(),
+  now: () => undefined,
+  settled: () => true,
+  putBack: () => Promise.resolve(),
+  records: () => [],
+};
+
 type State = "due" | "begins" | "there" | "ends" | "ended";
 
 interface Entry {
   readonly fault: Fault;
   readonly action: Action;
   state: State;
-  /** What goes on for it. */
+  /** What goes on for it, and who looks whether it is known. */
   work: Promise<void>;
+  watch: Promise<void>;
   began: number | undefined;
+  noticed: number | undefined;
   ended: number | undefined;
   undone: boolean;
   readonly troubles: string[];
@@ -37,8 +48,8 @@ export function createFaults(faults: readonly Fault[], world: World): Faults {
   const entries = faults.map((fault): Entry => {
     const action = actionOf(fault, world);
     return {
-      ...{ fault, action, state: "due", work: Promise.resolve(), began: undefined, ended: undefined },
-      ...{ undone: action.undo === undefined, troubles: [] },
+      ...{ fault, action, state: "due", work: Promise.resolve(), watch: Promise.resolve() },
+      ...{ began: undefined, noticed: undefined, ended: undefined, undone: action.undo === undefined, troubles: [] },
     };
   });
   let clock = { second: 0, at: Date.now() };
@@ -63,11 +74,12 @@ export function createFaults(faults: readonly Fault[], world: World): Faults {
       for (const entry of [...entries].reverse()) {
         await entry.work;
         if (entry.state !== "due" && !entry.undone) await end(entry, now);
+        await entry.watch;
       }
     },
     records: () =>
-      entries.flatMap(({ fault, action: { what }, began, ended, troubles, state }) =>
-        state === "due" ? [] : [{ fault, what, began: began ?? fault.at / 1000, ended, troubles }],
+      entries.flatMap(({ fault, action: { what }, began, noticed, ended, troubles, state }) =>
+        state === "due" ? [] : [{ fault, what, began: began ?? fault.at / 1000, noticed, ended, troubles }],
       ),
   };
 }
@@ -79,6 +91,7 @@ async function begin(entry: Entry, now: () => number, signal: AbortSignal): Prom
     await action.begin();
     entry.began = now();
     entry.state = "there";
+    entry.watch = notice(entry, now);
     if ("for" in fault) return;
     await action.over?.();
     if (!signal.aborted) entry.ended = now();
@@ -86,6 +99,10 @@ async function begin(entry: Entry, now: () => number, signal: AbortSignal): Prom
     if (!signal.aborted) troubles.push(`was not done: ${(error as Error).message}`);
   }
   entry.state = "ended";
+}
+
+async function notice(entry: Entry, now: () => number): Promise<void> {
+  if (await entry.action.noticed?.()) entry.noticed = now();
 }
 
 async function end(entry: Entry, now: () => number): Promise<void> {

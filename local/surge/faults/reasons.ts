@@ -29,7 +29,7 @@ export function reasonOf(recovery: Recovery, context: ReasonContext): string {
   const parts = [
     recovery.metAgain === 0 && "The demand was met all the time.",
     causeOf(fault, recovery, context),
-    !recovery.metBefore && onItsWay(recovery, context.expected),
+    recovery.climbing && onItsWay(recovery, context.expected),
   ];
   return parts.filter((part) => part !== false).join(" ");
 }
@@ -59,15 +59,19 @@ const MEANWHILE: Readonly<Record<FaultOf<"kill">["process"], string>> = {
   "kube-scheduler": "no pod gets a node meanwhile; pods that run serve on.",
 };
 
-/** Seconds from the loss until the last agent's pods have to leave: at the least, and at the most. */
+/**
+ * Seconds from the loss until the last agent's pods have to leave: at the least, and at the most. The node controller looks
+ * at all nodes in turn: it takes over a lease's renewal at one look, gives the node up at a later one, and taints it at the
+ * one after that.
+ */
 export function replacementSeconds({ agents }: FaultOf<"lose-agents">, { controlPlane }: Plan) {
   const { nodeMonitorGracePeriod, nodeMonitorPeriod } = controlPlane.controllerManager;
-  const grace = nodeMonitorGracePeriod / 1000;
+  const [grace, look] = [nodeMonitorGracePeriod / 1000, nodeMonitorPeriod / 1000];
   const toleration = controlPlane.apiServer.unreachableTolerationSeconds;
   return {
     // The last renewal may have been just before, or nearly its interval ago.
-    least: grace - grace / LEASE_RENEWALS_PER_GRACE + toleration,
-    most: grace + nodeMonitorPeriod / 1000 + toleration + (agents - 1) * SECONDS_PER_EVICTED_AGENT,
+    least: grace - grace / LEASE_RENEWALS_PER_GRACE + look + toleration,
+    most: grace + 3 * look + toleration + (agents - 1) * SECONDS_PER_EVICTED_AGENT,
   };
 }
 
@@ -75,9 +79,9 @@ function lostAgents(fault: FaultOf<"lose-agents">, { plan, config }: ReasonConte
   const { nodeMonitorGracePeriod, nodeMonitorPeriod } = plan.controlPlane.controllerManager;
   const { least, most } = replacementSeconds(fault, plan);
   const ways = [
-    `Kubernetes gives an agent up after nodeMonitorGracePeriod (${formatDuration(nodeMonitorGracePeriod)}, looked at every ${formatDuration(nodeMonitorPeriod)})`,
-    ...(fault.agents > 1 ? [`one each ${SECONDS_PER_EVICTED_AGENT} s`] : []),
-    `and its pods after lostNodeToleration (${formatDuration(config.controlPlane.lostNodeToleration)})`,
+    `Kubernetes gives an agent up after nodeMonitorGracePeriod (${formatDuration(nodeMonitorGracePeriod)}, by looks every ${formatDuration(nodeMonitorPeriod)})`,
+    ...(fault.agents > 1 ? [`taints one each ${SECONDS_PER_EVICTED_AGENT} s`] : ["taints it a look later"]),
+    `and has its pods leave after lostNodeToleration (${formatDuration(config.controlPlane.lostNodeToleration)})`,
   ];
   const text = `${ways.join(", ")}: in ${formatCount(least)} to ${formatCount(most)} s.`;
   return fault.for / 1000 < least ? `${text} They were back before.` : text;
@@ -109,5 +113,5 @@ function onItsWay({ record }: Recovery, { scaleOut, climbFrom }: Expected): stri
   const left = scaleOut === undefined ? undefined : climbFrom + scaleOut.seconds - record.began;
   const plan =
     left === undefined || left <= 0 ? "" : `, which by the plan takes ${formatCount(left)} s more without a fault`;
-  return `The autoscaler was still on its way${plan}.`;
+  return `The autoscaler was on its way${plan}.`;
 }

@@ -8,6 +8,8 @@ export interface FaultRecord {
   readonly began: number;
   /** When it was taken back, or had run its course; undefined where the run was over before. */
   readonly ended: number | undefined;
+  /** When the control plane knew of it, where that takes time. */
+  readonly noticed?: number | undefined;
   /** What could not be done, or not be put back, and why. */
   readonly troubles: readonly string[];
 }

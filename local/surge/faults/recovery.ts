@@ -8,8 +8,10 @@ import type { FaultRecord } from "./record";
 /** What a fault did to those who ask, in seconds from its beginning. */
 export interface Recovery {
   readonly record: FaultRecord;
-  /** Whether the demand was met when it came. Where the autoscaler was still on its way, that way is in `metAgain`. */
+  /** Whether the demand was met when it came. */
   readonly metBefore: boolean;
+  /** Whether the autoscaler was on its way, or came to be: that way is then in `metAgain`. */
+  readonly climbing: boolean;
   /** Pods that answered, just before. */
   readonly answeringBefore: number;
   /** Requests/s that came and that pods could serve at their limit, just before. */
@@ -20,7 +22,7 @@ export interface Recovery {
   readonly mostMissing: number;
   /** Longest time without an answer of the API server; 0 where it was no longer than steps are. */
   readonly silent: number;
-  /** Of lost agents: when the control plane called none of their pods ready any more, and when all had to leave. */
+  /** Of lost agents: when the control plane had given them all up, and when all their pods had to leave. */
   readonly noticed: number | undefined;
   readonly replaced: number | undefined;
   /** When the demand was met, and stayed so; 0 where it always was, undefined where it was not again. */
@@ -50,7 +52,7 @@ export function recoveriesOf(run: SurgeRun): Recovery[] {
 function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: number): Recovery {
   const { fn, step } = scenario;
   const until = Math.min(next, (record.ended ?? Infinity) + SETTLE);
-  const since = (sample: Sample | undefined) => sample && Number((sample.second - record.began).toFixed(1));
+  const since = (sample: Sample | undefined) => sample && rounded(sample.second - record.began);
   const missing = ({ load, answering }: Sample) => enoughFor(load, fn) - answering;
   const isMet = (sample: Sample) => sample.shed === 0 && missing(sample) <= 0;
   const before = samples.findLast(({ second }) => second < record.began) ?? samples[0];
@@ -62,21 +64,27 @@ function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: 
   return {
     record,
     metBefore: before !== undefined && isMet(before),
+    climbing:
+      before !== undefined &&
+      (!isMet(before) || within.some(({ load }) => enoughFor(load, fn) > enoughFor(before.load, fn))),
     answeringBefore: before?.answering ?? 0,
     loadBefore: before?.load ?? 0,
     capacityBefore: before?.capacity ?? 0,
     mostShed: Math.max(0, ...within.map(({ shed }) => shed)),
     mostMissing: Math.max(0, ...within.map(missing)),
-    silent: silent * 1000 > LATE * step ? Number(silent.toFixed(1)) : 0,
-    ...(record.fault.kind === "lose-agents" ? lostPods(within, since) : { noticed: undefined, replaced: undefined }),
+    silent: silent * 1000 > LATE * step ? rounded(silent) : 0,
+    noticed: record.noticed === undefined ? undefined : rounded(record.noticed - record.began),
+    replaced: record.fault.kind === "lose-agents" ? since(lastToLeave(within)) : undefined,
     metAgain: lastUnmet === undefined ? 0 : since(met),
   };
 }
 
-/** What no kubelet reports: the API server calls lost pods ready until it is told better, and they cannot leave. */
-function lostPods(within: readonly Sample[], since: (sample: Sample | undefined) => number | undefined) {
-  const unnoticed = within.findLastIndex(({ ready, answering }) => ready > answering);
-  const mostLeaving = Math.max(...within.map(({ leaving }) => leaving));
-  const left = mostLeaving === 0 ? undefined : within.find(({ leaving }) => leaving === mostLeaving);
-  return { noticed: unnoticed < 0 ? undefined : since(within[unnoticed + 1]), replaced: since(left) };
+/** Pods of lost agents leave, and cannot: there is nobody to end them. So they add up until the last has to leave. */
+function lastToLeave(within: readonly Sample[]): Sample | undefined {
+  const most = Math.max(0, ...within.map(({ leaving }) => leaving));
+  return most === 0 ? undefined : within.find(({ leaving }) => leaving === most);
+}
+
+function rounded(seconds: number): number {
+  return Number(seconds.toFixed(1));
 }

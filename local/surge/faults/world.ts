@@ -30,6 +30,8 @@ export interface Action {
   readonly what: string;
   /** Resolves when it is done, and its time begins. */
   readonly begin: () => Promise<void>;
+  /** Resolves when the control plane knows, with true; with false where that is over before it does. */
+  readonly noticed?: () => Promise<boolean>;
   /** What then goes on by itself, until it is over. */
   readonly over?: () => Promise<void>;
   /**

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { planStack } from "../../../../../infra/plan";
+import { ejectionSeconds, reasonOf, replacementSeconds } from "../../../../../local/surge/faults/reasons";
+import type { Recovery } from "../../../../../local/surge/faults/recovery";
+import type { Fault, FaultOf } from "../../../../../local/surge/faults/schema";
+import { expect as expectOf } from "../../../../../local/surge/expected";
+import { k3s, prodConfig } from "../../../infra/support";
+import { CONFIG, scenarioOf } from "../support";
+
+const contextOf = (config = CONFIG) => ({
+  ...{ config, plan: planStack(config), expected: expectOf(config, scenarioOf(undefined, config)) },
+});
+const LOST: FaultOf<"lose-agents"> = { kind: "lose-agents", at: 100_000, agents: 1, for: 60_000 };
+
+function recovery(fault: Fault, more: Partial<Recovery> = {}): Recovery {
+  return {
+    record: { fault, what: fault.kind, began: fault.at / 1000, ended: fault.at / 1000 + 60, troubles: [] },
+    ...{ metBefore: true, climbing: false },
+    ...{
+      answeringBefore: 5000,
+      loadBefore: 100_000,
+      capacityBefore: 1e6,
+      mostShed: 0,
+      mostMissing: 0,
+    },
+    ...{ silent: 0, noticed: undefined, replaced: undefined, metAgain: 36 },
+    ...more,
+  };
+}
+
+describe("why it takes so long", () => {
+  it("to replace lost agents follows from the stack's own settings", () => {
+    const { plan } = contextOf();
+    expect(replacementSeconds(LOST, plan)).toEqual({ least: 32.5, most: 45 });
+    expect(replacementSeconds({ ...LOST, agents: 2 }, plan)).toEqual({ least: 32.5, most: 55 });
+    const patient = prodConfig({
+      cluster: k3s(3, 10),
+      controlPlane: { nodeMonitorGracePeriod: "40s", lostNodeToleration: "300s" },
+    });
+    expect(replacementSeconds(LOST, planStack(patient))).toEqual({ least: 340, most: 355 });
+    expect(reasonOf(recovery(LOST), contextOf(patient))).toContain("lostNodeToleration (5m): in 340 to 355 s.");
+  });
+
+  it("to pass over lost pods follows from timeout, load and gateways, and is said to be computed", () => {
+    const context = contextOf();
+    const { needed } = context.plan.requestPath.gateway;
+    // Each gateway sends each pod its part of 20 requests/s, and gives it up after ten.
+    expect(ejectionSeconds(recovery(LOST), context)).toBeCloseTo(0.5 + 10 / (20 / needed), 6);
+    const text = reasonOf(recovery(LOST), context);
+    expect(text).toContain("Gateways are not played");
+    expect(text).toContain(
+      `computed of connectTimeout (500ms) and 10 failed requests of each pod at each of ${needed}`,
+    );
+    expect(reasonOf(recovery(LOST, { loadBefore: 0 }), context)).toContain("when anything is asked");
+  });
+
+  it.each<[Fault, RegExp]>([
+    [{ ...LOST, for: 5000 }, /They were back before\./],
+    [{ kind: "kill", at: 0, process: "kube-scheduler", for: 5000 }, /down for 5s, .* no pod gets a node meanwhile/],
+    [{ kind: "kill", at: 0, process: "etcd", for: 9000 }, /down for 9s, .* nothing is stored meanwhile/],
+    [{ kind: "metrics-server-gone", at: 0, for: 60_000 }, /keeps its count, for 1m; .* two readings, 15 s apart/],
+    [{ kind: "quota", at: 0, pods: 20, for: 30_000 }, /No pod is made above the quota, for 30s/],
+    [{ kind: "rollout", at: 0 }, /25% more at once, 0 fewer\. It took 60 s\./],
+    [{ kind: "up", at: 0 }, /changes nothing/],
+  ])("is told of %j", (fault, text) => {
+    expect(reasonOf(recovery(fault), contextOf())).toMatch(text);
+  });
+
+  it("is told apart from the autoscaler's own way, and from no time at all", () => {
+    const fault: Fault = { kind: "kill", at: 30_000, process: "kube-scheduler", for: 5000 };
+    const context = contextOf();
+    const left = context.expected.climbFrom + context.expected.scaleOut!.seconds - 30;
+    expect(reasonOf(recovery(fault, { climbing: true }), context)).toContain(
+      `on its way, which by the plan takes ${left} s more without a fault`,
+    );
+    expect(reasonOf(recovery(fault, { metAgain: 0 }), context)).toMatch(/^The demand was met all the time\./);
+  });
+});
