@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { planStack } from "../../../../../infra/plan";
+import type { FaultRecord } from "../../../../../local/surge/faults/record";
+import { chartsOf } from "../../../../../local/surge/report/charts";
+import { faultMarks } from "../../../../../local/surge/report/faults";
+import { renderReport } from "../../../../../local/surge/report/page";
+import { reportOf } from "../../../../../local/surge/report/write";
+import type { SurgeRun } from "../../../../../local/surge/run";
+import { judge } from "../../../../../local/surge/verdict";
+import { CONFIG, goodRun } from "../support";
+
+const plan = planStack(CONFIG);
+const LOST: FaultRecord = {
+  fault: { kind: "lose-agents", at: 200_000, agents: 1, for: 60_000 },
+  ...{ what: "agent-10 lost", began: 200, noticed: 222, ended: 260, troubles: [] },
+};
+const ROLLED: FaultRecord = {
+  ...{ fault: { kind: "rollout", at: 280_000 }, what: "checkout rolls", began: 280, ended: 290, troubles: [] },
+};
+
+/** A good run in which 500 pods do not answer for so many seconds after the loss. */
+function runWith(seconds: number, faults: readonly FaultRecord[] = [LOST, ROLLED]): SurgeRun {
+  const good = goodRun(100, { faults });
+  const samples = good.samples.map((sample) =>
+    sample.second >= 200 && sample.second < 200 + seconds ? { ...sample, answering: 4500 } : sample,
+  );
+  return { ...good, samples };
+}
+const checkOf = (run: SurgeRun, what: string) => judge(run).checks.find((check) => check.what === what);
+const htmlOf = (run: SurgeRun) => renderReport(reportOf(run, CONFIG, plan));
+
+describe("the report of a run with faults", () => {
+  const run = runWith(36);
+  const html = htmlOf(run);
+  const rows = [...html.matchAll(/<tr><td data-name="fault">[^]*?<\/tr>/g)].map(([row]) => row);
+
+  it("has a row for each, with when the demand was met again and why not sooner", () => {
+    expect(rows).toHaveLength(2);
+    for (const text of ["1: agent-10 lost", "200 s to 260 s", "500 pods missing", "36 s; given up after 22 s"]) {
+      expect(rows[0]).toContain(text);
+    }
+    expect(rows[0]).toMatch(/class="problem">missed<.*nodeMonitorGracePeriod \(20s, .*in 32\.5 to 45 s\./);
+    expect(rows[1]).toMatch(/2: checkout rolls<.*>0 s<.*class="good">met<.*The demand was met all the time\./);
+  });
+
+  it("marks each where it was, in what is drawn over seconds", () => {
+    expect(faultMarks(run)[0]!.markArea.data).toEqual([
+      [{ name: "1", xAxis: 200 }, { xAxis: 260 }],
+      [{ name: "2", xAxis: 280 }, { xAxis: 290 }],
+    ]);
+    const marked = chartsOf(run).filter(({ option }) => JSON.stringify(option(false)).includes("markArea"));
+    expect(marked.map(({ name }) => name)).toEqual(["load", "replicas"]);
+    for (const { name } of marked) {
+      const [, drawing] = new RegExp(`<article id="${name}">([^]*?)</article>`).exec(html)!;
+      expect(drawing).toMatch(/<text[^>]*>1<\/text>/);
+      expect(drawing).toMatch(/<text[^>]*>2<\/text>/);
+    }
+  });
+
+  it("counts its recovery among what was measured", () => {
+    expect(html).toMatch(/recovery from a fault<.*1 of 2 within 10 s; all within 36 s/);
+  });
+
+  it("of one without says nothing of them", () => {
+    const without = htmlOf(goodRun());
+    expect(without).not.toContain("<h2>Faults</h2>");
+    expect(faultMarks(goodRun())).toEqual([]);
+    expect(judge(goodRun()).checks.some(({ what }) => what.includes("fault"))).toBe(false);
+  });
+});
+
+describe("a run with faults", () => {
+  it("is held to meeting the demand again, and tells how many did so in time", () => {
+    const run = runWith(36);
+    expect(checkOf(run, "demand is met again after each fault")).toMatchObject({
+      ...{ found: "2 of 2, after 36 s at most", met: true, binding: true },
+    });
+    expect(checkOf(run, "demand is met again within 10 s")).toMatchObject({
+      ...{ found: "1 of 2", met: false, binding: false },
+    });
+    expect(judge(run).met).toBe(true);
+    const last = { ...LOST, began: run.samples.at(-1)!.second - 4, ended: undefined };
+    const samples = run.samples.map((sample) =>
+      sample.second >= last.began ? { ...sample, answering: 1, shed: 1 } : sample,
+    );
+    const never = { ...run, samples, faults: [last] };
+    expect(checkOf(never, "demand is met again after each fault")).toMatchObject({ found: "0 of 1", met: false });
+  });
+
+  it("has failed where one could not be put back", () => {
+    const run = runWith(36, [{ ...LOST, troubles: ["is not put back: no answer"] }]);
+    expect(checkOf(run, "faults are done, and put back")).toMatchObject({
+      ...{ found: "agent-10 lost is not put back: no answer", met: false, binding: true },
+    });
+    expect(judge(run).met).toBe(false);
+  });
+
+  it("may have a rollout's surge above max, and no more", () => {
+    const above = (pods: number, faults: readonly FaultRecord[]) => {
+      const run = runWith(0, faults);
+      const samples = run.samples.map((sample) => (sample.second === 284 ? { ...sample, pods } : sample));
+      return checkOf({ ...run, samples }, "stays within max")!.met;
+    };
+    expect([above(6250, [ROLLED]), above(6251, [ROLLED]), above(6250, [LOST])]).toEqual([true, false, false]);
+  });
+});
