@@ -75,10 +75,12 @@ async function playOn(session: Session, file: StackFile, plan: Plan, api: Api, s
 function announcement({ fn, ...scenario }: Scenario, expected: Expected): string[] {
   const { min } = fn.scaling;
   const load = `${formatCount(fn.workload.peakRequestsPerSecond)} requests/s of ${formatDuration(fn.workload.cpuPerRequest)} CPU`;
+  const faults = scenario.faults.map(({ kind, at }) => `${kind} at ${formatDuration(at)}`);
   const time = expected.scaleOut === undefined ? "" : ` in ${expected.scaleOut.seconds} s`;
   return [
     `${fn.name}: ${scenario.ownCurve ? "a curve of your own" : scenario.preset}, up to ${load} (${scenario.cpuPerRequestFrom})`,
     `The plan says ${formatCount(expected.goal)} replicas${time}, and back to ${min} in ${expected.secondsToMin} s; it ends after ${expected.limit} s at the latest`,
+    ...(faults.length > 0 ? [`Faults: ${faults.join(", ")}`] : []),
   ];
 }
 

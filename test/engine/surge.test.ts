@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { afterAll, describe, expect, it } from "vitest";
+import type { ReportArgs } from "../../local/surge/report/page";
 import type { SurgeRun } from "../../local/surge/run";
 import { LocalStack } from "../support/local-stack";
 
@@ -14,7 +15,9 @@ const workload = { peakRequestsPerSecond: 1200 };
 stack.configure("functions", [{ name: "checkout", scaling, workload }]);
 const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
 const curve = [at(0, 6), at(2, 6), at(4, 1200), at(50, 1200), at(52, 6)];
-writeFileSync(join(stack.root, "surge.yaml"), stringify({ cpuPerRequest: "350us", curve }));
+const writeScenario = (more: object) =>
+  writeFileSync(join(stack.root, "surge.yaml"), stringify({ cpuPerRequest: "350us", ...more }));
+writeScenario({ curve });
 
 const usage = async () => JSON.stringify(await stack.get("clusterresourceusage", "simulated-usage"));
 
@@ -54,7 +57,56 @@ describe("a surge", () => {
     expect(Math.max(...run.samples.map(({ shed }) => shed))).toBe(0);
     expect(readFileSync(join(stack.paths.home, "surge/report.html"), "utf8")).toContain("60 ready at once");
   });
+
+  it("meets the demand again after each fault, and leaves nothing of them", async () => {
+    const before = await changeable();
+    writeScenario({
+      curve: [at(0, 6), at(2, 6), at(4, 1200), at(150, 1200), at(152, 6)],
+      faults: [
+        // Reached while it climbs, at which also the scheduler is missed.
+        { at: "1s", kind: "quota", pods: 30, for: "23s" },
+        { at: "24s", kind: "kill", process: "kube-scheduler", for: "2s" },
+        { at: "35s", kind: "lose-agents", agents: 2, for: "62s" },
+        { at: "97s", kind: "kill", process: "etcd", for: "1s" },
+        { at: "115s", kind: "kill", process: "kube-apiserver", for: "1s" },
+        { at: "125s", kind: "kill", process: "kube-controller-manager", for: "1s" },
+        { at: "133s", kind: "metrics-server-gone", for: "3s" },
+        { at: "142s", kind: "rollout" },
+        { at: "143s", kind: "up" },
+      ],
+    });
+    const { stdout, stderr } = await stack.start("surge").outcome;
+    const path = join(stack.paths.home, "surge/surge.json");
+    const { run, faults, verdict } = JSON.parse(readFileSync(path, "utf8")) as ReportArgs;
+    const checkOf = (what: string) => verdict.checks.find((check) => check.what === what);
+    expect(run.ending, `${stderr}\n${stdout}`).toBe("back at min");
+    expect(checkOf("faults are done, and put back")).toMatchObject({ found: "9 of 9", met: true });
+    expect(checkOf("demand is met again after each fault")).toMatchObject({ met: true });
+    // Six pods on each agent: lost, known to be, and replaced on the others, in this order.
+    const lost = faults.find(({ record }) => record.fault.kind === "lose-agents")!;
+    expect(lost.mostMissing).toBe(12);
+    const order = [0, lost.noticed, lost.replaced, lost.metAgain];
+    expect(order).toEqual([...order].sort((a, b) => a! - b!));
+    expect(new Set(order.slice(0, 3)).size).toBe(3);
+    expect(run.samples.some(({ second, onNodes }) => second > lost.record.began && onNodes[9] === 0)).toBe(true);
+    expect(readFileSync(join(stack.paths.home, "surge/up.log"), "utf8")).toMatch(/stack: 0 changes/);
+    expect(await changeable()).toEqual(before);
+    expect((await stack.ok("status")).stdout).not.toMatch(/ stopped /);
+  });
 });
+
+/** All that a fault may change. */
+async function changeable(): Promise<unknown> {
+  const quota = await stack.get("resourcequota", "tenant-quota", "-n", "shop");
+  const deployment = await stack.get<{ spec: { template: object } }>("deployment", "checkout", "-n", "shop");
+  const nodes = await stack.get<{ items: { metadata: { annotations: object } }[] }>("nodes");
+  const leases = await stack.get<{ items: { spec: { holderIdentity?: string } }[] }>("leases", "-n", "kube-node-lease");
+  return {
+    ...{ quota: quota.spec, template: deployment.spec.template },
+    annotations: nodes.items.map(({ metadata }) => metadata.annotations),
+    holders: leases.items.map(({ spec }) => spec.holderIdentity),
+  };
+}
 
 /** Without what the API server notes of who has changed it. */
 function usageOf(text: string): string {

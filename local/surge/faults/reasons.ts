@@ -1,4 +1,4 @@
-import type { StackConfig } from "../../../infra/config";
+import type { FunctionConfig, StackConfig } from "../../../infra/config";
 import type { Plan } from "../../../infra/plan";
 import { formatCount } from "../../../infra/plan/numbers";
 import { METRICS_RESOLUTION } from "../../../infra/plan/scale-out";
@@ -21,6 +21,7 @@ export interface ReasonContext {
   readonly config: StackConfig;
   readonly plan: Plan;
   readonly expected: Expected;
+  readonly fn: FunctionConfig;
 }
 
 /** Why it took as long as it did, by what the stack is set to. */
@@ -43,7 +44,7 @@ function causeOf(fault: Fault, recovery: Recovery, context: ReasonContext): stri
     case "metrics-server-gone":
       return `Without a reading the autoscaler keeps its count, for ${formatDuration(fault.for)}; then it needs two readings, ${METRICS_RESOLUTION} s apart, before it acts.`;
     case "rollout":
-      return rolling(context, fault, recovery);
+      return rolling(context, recovery);
     case "quota":
       return `No pod is made above the quota, for ${formatDuration(fault.for)}; then the ReplicaSet's controller tries again by itself at intervals that double while it fails, so up to about as long again, or as soon as the autoscaler wants another number.`;
     case "up":
@@ -89,21 +90,23 @@ function lostAgents(fault: FaultOf<"lose-agents">, { plan, config }: ReasonConte
 
 /** Seconds until no gateway sends anything to pods that are lost; each gateway finds out by itself. */
 export function ejectionSeconds({ loadBefore, answeringBefore }: Recovery, { config, plan }: ReasonContext): number {
-  const gateways = Math.max(plan.requestPath.gateway.min, plan.requestPath.gateway.needed);
-  const toEachPod = loadBefore / Math.max(1, answeringBefore) / gateways;
+  const toEachPod = loadBefore / Math.max(1, answeringBefore) / gatewaysOf(plan);
   return config.gateway.connectTimeout / 1000 + FAILURES_TO_EJECT / toEachPod;
 }
 
 function ejection(recovery: Recovery, context: ReasonContext): string {
-  const gateways = Math.max(context.plan.requestPath.gateway.min, context.plan.requestPath.gateway.needed);
   const timeout = formatDuration(context.config.gateway.connectTimeout);
   const seconds = ejectionSeconds(recovery, context);
   const after = Number.isFinite(seconds) ? `after about ${formatCount(seconds)} s` : "when anything is asked";
-  return `Gateways are not played: they would pass over its pods ${after}, computed of connectTimeout (${timeout}) and ${FAILURES_TO_EJECT} failed requests of each pod at each of ${gateways} gateways; until then each such request is tried elsewhere.`;
+  return `Gateways are not played: they would pass over its pods ${after}, computed of connectTimeout (${timeout}) and ${FAILURES_TO_EJECT} failed requests of each pod at each of ${gatewaysOf(context.plan)} gateways; until then each such request is tried elsewhere.`;
 }
 
-function rolling({ config }: ReasonContext, _: FaultOf<"rollout">, { record }: Recovery): string {
-  const fn = config.functions[0]!;
+/** At the stack's peak; at less load there are fewer, and each finds out sooner. */
+function gatewaysOf({ requestPath }: Plan): number {
+  return Math.max(requestPath.gateway.min, requestPath.gateway.needed);
+}
+
+function rolling({ fn }: ReasonContext, { record }: Recovery): string {
   const { maxSurge, maxUnavailable } = fn.rollout;
   const took = record.ended === undefined ? "" : ` It took ${formatCount(record.ended - record.began)} s.`;
   return `New pods come before old ones leave: ${formatPodCount(maxSurge)} more at once, ${formatPodCount(maxUnavailable)} fewer.${took}`;

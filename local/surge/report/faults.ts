@@ -18,7 +18,7 @@ export function faultRows(run: SurgeRun, config: StackConfig, plan: Plan): Fault
   return recoveriesOf(run).map((recovery, index) => ({
     ...recovery,
     mark: String(index + 1),
-    why: reasonOf(recovery, { config, plan, expected: run.expected }),
+    why: reasonOf(recovery, { config, plan, expected: run.expected, fn: run.scenario.fn }),
   }));
 }
 

@@ -17,6 +17,7 @@ import {
   dropStalePidFiles,
   endOrphans,
   isAlive,
+  killDaemon,
   listPidFiles,
   startDaemon,
   stopDaemon,
@@ -118,6 +119,17 @@ describe("a daemon", () => {
     const second = start(etcd);
     expect(second).not.toBe(first);
     await logged(etcd, "started\nstarted\n");
+  });
+
+  it("is killed without a chance to tidy up, and only where it runs", async () => {
+    const etcd = daemon();
+    const pid = start(etcd);
+    await logged(etcd, "started");
+    await killDaemon(etcd.pidFile);
+    expect([isRunning(pid), isAlive(etcd.pidFile), readFileSync(etcd.logFile, "utf8")]).toEqual([
+      ...[false, false, "started\n"],
+    ]);
+    await expect(killDaemon(etcd.pidFile)).rejects.toThrow("etcd does not run");
   });
 
   it("has a log and a pid file that only the user may read", () => {

@@ -7,9 +7,10 @@ import { expect as expectOf } from "../../../../../local/surge/expected";
 import { k3s, prodConfig } from "../../../infra/support";
 import { CONFIG, scenarioOf } from "../support";
 
-const contextOf = (config = CONFIG) => ({
-  ...{ config, plan: planStack(config), expected: expectOf(config, scenarioOf(undefined, config)) },
-});
+const contextOf = (config = CONFIG) => {
+  const scenario = scenarioOf(undefined, config);
+  return { config, plan: planStack(config), expected: expectOf(config, scenario), fn: scenario.fn };
+};
 const LOST: FaultOf<"lose-agents"> = { kind: "lose-agents", at: 100_000, agents: 1, for: 60_000 };
 
 function recovery(fault: Fault, more: Partial<Recovery> = {}): Recovery {
