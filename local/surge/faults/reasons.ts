@@ -98,7 +98,7 @@ function ejection(recovery: Recovery, context: ReasonContext): string {
   const timeout = formatDuration(context.config.gateway.connectTimeout);
   const seconds = ejectionSeconds(recovery, context);
   const after = Number.isFinite(seconds) ? `after about ${formatCount(seconds)} s` : "when anything is asked";
-  return `Gateways are not played: they would pass over its pods ${after}, computed of connectTimeout (${timeout}) and ${FAILURES_TO_EJECT} failed requests of each pod at each of ${gatewaysOf(context.plan)} gateways; until then each such request is tried elsewhere.`;
+  return `Gateways are not played: computed of connectTimeout (${timeout}) and ${FAILURES_TO_EJECT} failed requests of each pod at each of ${gatewaysOf(context.plan)} gateways, they would pass over its pods ${after}, or when they are told that it is given up; until then each such request is tried elsewhere.`;
 }
 
 /** At the stack's peak; at less load there are fewer, and each finds out sooner. */

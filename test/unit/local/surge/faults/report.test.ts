@@ -39,8 +39,8 @@ describe("the report of a run with faults", () => {
     for (const text of ["1: agent-10 lost", "200 s to 260 s", "500 pods missing", "36 s; given up after 22 s"]) {
       expect(rows[0]).toContain(text);
     }
-    expect(rows[0]).toMatch(/class="problem">missed<.*nodeMonitorGracePeriod \(20s, .*in 32\.5 to 45 s\./);
-    expect(rows[1]).toMatch(/2: checkout rolls<.*>0 s<.*class="good">met<.*The demand was met all the time\./);
+    expect(rows[0]).toMatch(/class="badge problem">missed<.*nodeMonitorGracePeriod \(20s, .*in 32\.5 to 45 s\./);
+    expect(rows[1]).toMatch(/2: checkout rolls<.*>0 s<.*class="badge good">met<.*The demand was met all the time\./);
   });
 
   it("marks each where it was, in what is drawn over seconds", () => {
@@ -48,7 +48,7 @@ describe("the report of a run with faults", () => {
       [{ name: "1", xAxis: 200 }, { xAxis: 260 }],
       [{ name: "2", xAxis: 280 }, { xAxis: 290 }],
     ]);
-    const marked = chartsOf(run).filter(({ option }) => JSON.stringify(option(false)).includes("markArea"));
+    const marked = chartsOf(run).filter(({ option }) => JSON.stringify(option("wide")).includes("markArea"));
     expect(marked.map(({ name }) => name)).toEqual(["load", "replicas"]);
     for (const { name } of marked) {
       const [, drawing] = new RegExp(`<article id="${name}">([^]*?)</article>`).exec(html)!;
