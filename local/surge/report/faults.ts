@@ -31,7 +31,7 @@ export function faultCells({ mark, record, metAgain, why, ...recovery }: FaultRo
   const inTime = metAgain !== undefined && metAgain <= AIM;
   return [
     `${mark}: ${[what, ...troubles].join("; ")}`,
-    `${seconds(began)} to ${ended === undefined ? "the end" : seconds(ended)}`,
+    `${formatCount(began)} to ${ended === undefined ? "the end" : seconds(ended)}`,
     worst(recovery),
     [metAgain === undefined ? "not again" : seconds(metAgain), ...parts(recovery)].join("; "),
     { text: inTime ? "met" : "missed", mark: inTime ? "good" : "problem" },
@@ -40,11 +40,12 @@ export function faultCells({ mark, record, metAgain, why, ...recovery }: FaultRo
 }
 
 function worst({ mostMissing, mostShed, silent }: Pick<Recovery, "mostMissing" | "mostShed" | "silent">): string {
-  return [
-    `${formatCount(mostMissing)} pods missing`,
-    `${formatCount(Math.round(mostShed))} requests/s shed`,
+  const found = [
+    ...(mostMissing > 0 ? [`${formatCount(mostMissing)} pods missing`] : []),
+    ...(mostShed > 0 ? [`${formatCount(Math.round(mostShed))} requests/s shed`] : []),
     ...(silent > 0 ? [`no answer of the API server for ${seconds(silent)}`] : []),
-  ].join(", ");
+  ];
+  return found.length === 0 ? "nothing missing or shed" : found.join(", ");
 }
 
 /** The parts of the way, where it has some. */
@@ -53,6 +54,12 @@ function parts({ noticed, replaced }: Pick<Recovery, "noticed" | "replaced">): s
     ...(noticed === undefined ? [] : [`given up after ${seconds(noticed)}`]),
     ...(replaced === undefined ? [] : [`replaced after ${seconds(replaced)}`]),
   ];
+}
+
+/** Where a fault's area begins, with its name. */
+interface Mark {
+  readonly name: string;
+  readonly xAxis: number;
 }
 
 /** Where faults were, over drawings whose horizontal axis is seconds: a series of its own without a line. */
@@ -65,14 +72,26 @@ export function faultMarks({ faults, samples }: SurgeRun) {
       markArea: {
         ...{ silent: true, itemStyle: { color: TEXT, opacity: 0.12 } },
         label: { show: true, position: "insideTop" as const, color: TEXT },
-        data: faults.map(({ began, ended }, index): [object, object] => [
-          { name: String(index + 1), xAxis: began },
+        data: faults.map(({ began, ended }, index): [Mark, { xAxis: number }] => [
+          { name: namesAt(faults, index, end), xAxis: began },
           // One that was over at once would not be seen.
           { xAxis: Math.max(ended ?? end, began + end / 200) },
         ]),
       },
     },
   ];
+}
+
+/** Shares of a drawing that two names need between them. */
+const ROOM = 1 / 25;
+
+/** A fault's name; of those that begin too close to each other, the first has all their names, and the others none. */
+function namesAt(faults: SurgeRun["faults"], index: number, end: number): string {
+  const isClose = (at: number) => at > 0 && faults[at]!.began - faults[at - 1]!.began < end * ROOM;
+  if (isClose(index)) return "";
+  const next = faults.findIndex((_, at) => at > index && !isClose(at));
+  const last = next < 0 ? faults.length : next;
+  return Array.from({ length: last - index }, (_, at) => index + at + 1).join(", ");
 }
 
 /** What the run says of recovery; undefined where nothing went wrong. */

@@ -36,7 +36,7 @@ describe("the report of a run with faults", () => {
 
   it("has a row for each, with when the demand was met again and why not sooner", () => {
     expect(rows).toHaveLength(2);
-    for (const text of ["1: agent-10 lost", "200 s to 260 s", "500 pods missing", "36 s; given up after 22 s"]) {
+    for (const text of ["1: agent-10 lost", "200 to 260 s", "500 pods missing", "36 s; given up after 22 s"]) {
       expect(rows[0]).toContain(text);
     }
     expect(rows[0]).toMatch(/class="badge problem">missed<.*nodeMonitorGracePeriod \(20s, .*in 32\.5 to 45 s\./);
@@ -55,6 +55,12 @@ describe("the report of a run with faults", () => {
       expect(drawing).toMatch(/<text[^>]*>1<\/text>/);
       expect(drawing).toMatch(/<text[^>]*>2<\/text>/);
     }
+  });
+
+  it("names those that begin together in one place", () => {
+    const at = (began: number) => ({ ...ROLLED, began, ended: began + 5 });
+    const names = faultMarks(runWith(36, [at(100), at(102), at(140), at(300)]))[0]!.markArea.data;
+    expect(names.map(([{ name }]) => name)).toEqual(["1, 2, 3", "", "", "4"]);
   });
 
   it("counts its recovery among what was measured", () => {
