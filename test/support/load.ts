@@ -18,8 +18,10 @@ const [url = "", rate = "50", seconds = "60", connections] = process.argv.slice(
 const tokens = readFileSync(0, "utf8").split("\n").filter(Boolean);
 /** How a connection ends that the other side has closed. */
 const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
-const kept = { keepAlive: true, maxSockets: Number(connections) };
-const keptAgent = url.startsWith("https:") ? new SecureAgent({ ...kept, rejectUnauthorized: false }) : new Agent(kept);
+const keep = { keepAlive: true, maxSockets: Number(connections) };
+const keptAgent = url.startsWith("https:") ? new SecureAgent({ ...keep, rejectUnauthorized: false }) : new Agent(keep);
+/** Connections that a request has been sent by. */
+const used = new WeakSet<object>();
 
 export interface LoadResult {
   readonly sent: number;
@@ -88,8 +90,14 @@ function send(asked: { readonly started: bigint; readonly headers: Record<string
     end();
   };
   call.on("timeout", () => call.destroy(Object.assign(new Error("no answer in 10 s"), { code: "TIMEOUT" })));
+  // Node's own `reusedSocket` is not set where a request has waited for a connection.
+  let kept = false;
+  call.on("socket", (socket) => {
+    kept = used.has(socket);
+    used.add(socket);
+  });
   call.on("error", (error: NodeJS.ErrnoException) => {
-    if (call.reusedSocket && CLOSED.has(error.code ?? "") && !again) {
+    if (kept && CLOSED.has(error.code ?? "") && !again) {
       retried += 1;
       send(asked, true);
     } else {

@@ -11,10 +11,10 @@ describe("a steady load that keeps its connections", () => {
   let server: Server;
   afterEach(() => server.close());
 
-  async function load(): Promise<LoadResult> {
+  async function load(rate = 50): Promise<LoadResult> {
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     const { port } = server.address() as AddressInfo;
-    const script = [resolve(REPOSITORY, "test/support/load.ts"), `http://127.0.0.1:${port}/`, "50", "1", "8"];
+    const script = [resolve(REPOSITORY, "test/support/load.ts"), `http://127.0.0.1:${port}/`, String(rate), "1", "8"];
     const child = spawn(process.execPath, ["--import", "tsx", ...script], { stdio: ["ignore", "pipe", "inherit"] });
     let said = "";
     child.stdout.on("data", (part: Buffer) => (said += part.toString()));
@@ -23,13 +23,13 @@ describe("a steady load that keeps its connections", () => {
   }
 
   /** Answers this many requests on each connection, then ends it without a word. */
-  const closing = (after: number) => {
+  const closing = (after: number, milliseconds = 0) => {
     const answered = new WeakMap<object, number>();
     return createServer(({ socket }, response) => {
       const before = answered.get(socket) ?? 0;
       answered.set(socket, before + 1);
       if (before >= after) socket.resetAndDestroy();
-      else response.end("served");
+      else setTimeout(() => response.end("served"), milliseconds);
     });
   };
 
@@ -39,6 +39,15 @@ describe("a steady load that keeps its connections", () => {
     expect(failures).toEqual({});
     expect(statuses).toEqual({ "200": sent });
     expect(retried).toBeGreaterThan(5);
+  });
+
+  it("does so too where requests have waited for a connection", async () => {
+    // Eight connections of 100 ms each serve 80 requests/s.
+    server = closing(1, 100);
+    const { sent, statuses, failures, retried } = await load(150);
+    expect(failures).toEqual({});
+    expect(statuses).toEqual({ "200": sent });
+    expect(retried).toBeGreaterThan(20);
   });
 
   it("counts a new one that is closed as a failure", async () => {
