@@ -61,18 +61,18 @@ describe("a surge", () => {
   it("meets the demand again after each fault, and leaves nothing of them", async () => {
     const before = await changeable();
     writeScenario({
-      curve: [at(0, 6), at(2, 6), at(4, 1200), at(150, 1200), at(152, 6)],
+      curve: [at(0, 6), at(2, 6), at(4, 1200), at(140, 1200), at(142, 6)],
       faults: [
         // Reached while it climbs, at which also the scheduler is missed.
-        { at: "1s", kind: "quota", pods: 30, for: "23s" },
-        { at: "24s", kind: "kill", process: "kube-scheduler", for: "2s" },
-        { at: "35s", kind: "lose-agents", agents: 2, for: "62s" },
-        { at: "97s", kind: "kill", process: "etcd", for: "1s" },
-        { at: "115s", kind: "kill", process: "kube-apiserver", for: "1s" },
-        { at: "125s", kind: "kill", process: "kube-controller-manager", for: "1s" },
-        { at: "133s", kind: "metrics-server-gone", for: "3s" },
-        { at: "142s", kind: "rollout" },
-        { at: "143s", kind: "up" },
+        { at: "1s", kind: "quota", pods: 30, for: "19s" },
+        { at: "20s", kind: "kill", process: "kube-scheduler", for: "2s" },
+        { at: "25s", kind: "lose-agents", agents: 2, for: "60s" },
+        { at: "90s", kind: "kill", process: "etcd", for: "1s" },
+        { at: "112s", kind: "kill", process: "kube-apiserver", for: "1s" },
+        { at: "120s", kind: "kill", process: "kube-controller-manager", for: "1s" },
+        { at: "127s", kind: "metrics-server-gone", for: "3s" },
+        { at: "135s", kind: "rollout" },
+        { at: "136s", kind: "up" },
       ],
     });
     const { stdout, stderr } = await stack.start("surge").outcome;
@@ -92,7 +92,8 @@ describe("a surge", () => {
     expect(readFileSync(join(stack.paths.home, "surge/up.log"), "utf8")).toMatch(/stack: 0 changes/);
     expect(await changeable()).toEqual(before);
     expect((await stack.ok("status")).stdout).not.toMatch(/ stopped /);
-  });
+    // The curve takes two minutes on any machine; what comes about it, longer on a busy one.
+  }, 600_000);
 });
 
 /** All that a fault may change. */
