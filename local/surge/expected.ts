@@ -29,7 +29,7 @@ export interface Expected {
 /** A climb within one reading of a metric is a jump to the autoscaler. */
 const JUMP: Millis = 15_000;
 /** HorizontalPodAutoscaler's tolerance: within it of its target, it takes no step. */
-export const TOLERANCE = 0.1;
+const TOLERANCE = 0.1;
 /** More than any number of agents starts: leaves the nodes' queues out of the model. */
 const AT_ONCE = 1e6;
 /** Times the planned time, and seconds beside it, until a run that does not come back is given up. */
@@ -45,7 +45,7 @@ export function expect(config: StackConfig, scenario: Scenario): Expected {
   const secondsToMin = scaleInSeconds(fn, goal);
   return {
     goal,
-    enough: goal === max ? goal : Math.ceil(goal / (1 + TOLERANCE)),
+    enough: enoughPods(fn),
     climbFrom: climb.from / 1000,
     quietFrom,
     scaleOut: jumps ? predict(config, fn, goal, AT_ONCE) : undefined,
@@ -53,6 +53,12 @@ export function expect(config: StackConfig, scenario: Scenario): Expected {
     secondsToMin,
     limit: Math.ceil(Math.max(lengthOf(curve) / 1000, quietFrom + PATIENCE.times * secondsToMin) + PATIENCE.seconds),
   };
+}
+
+/** Pods at which the autoscaler stops: within its tolerance of what CPU asks for, between min and max. */
+export function enoughPods(fn: FunctionConfig): number {
+  const { min, max } = fn.scaling;
+  return clamp(Math.ceil(wantedAtPeak(fn).cpu / (1 + TOLERANCE)), min, max);
 }
 
 /** As the plan predicts it for a stack whose function ends at the goal: so it is the CPU metric that takes it there. */

@@ -32,7 +32,7 @@ export interface Scenario {
 /** Seconds, and the share of the function's `workload.peakRequestsPerSecond` that comes then. */
 type Shares = readonly (readonly [second: number, share: number])[];
 
-/** What comes when nobody comes: within what 10 of 5,000 pods hold at 0.35 ms of CPU per request. */
+/** What comes when nobody comes: within what 10 of 5,000 pods hold at 0.4 ms of CPU per request. */
 const QUIET = 0.0015;
 
 /**

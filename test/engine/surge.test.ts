@@ -16,7 +16,7 @@ stack.configure("functions", [{ name: "checkout", scaling, workload }]);
 const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
 const curve = [at(0, 6), at(2, 6), at(4, 1200), at(50, 1200), at(52, 6)];
 const writeScenario = (more: object) =>
-  writeFileSync(join(stack.root, "surge.yaml"), stringify({ cpuPerRequest: "350us", ...more }));
+  writeFileSync(join(stack.root, "surge.yaml"), stringify({ cpuPerRequest: "400us", ...more }));
 writeScenario({ curve });
 
 const usage = async () => JSON.stringify(await stack.get("clusterresourceusage", "simulated-usage"));
@@ -53,7 +53,7 @@ describe("a surge", () => {
     const peak = run.samples.find(({ ready }) => ready === 60)!;
     expect(peak.onNodes).toHaveLength(10);
     expect(peak.onNodes.reduce((sum, pods) => sum + pods, 0)).toBe(60);
-    // Ten pods at their limit serve 2,857 requests/s: nothing of this load is shed.
+    // Ten pods at their limit serve 2,500 requests/s: nothing of this load is shed.
     expect(Math.max(...run.samples.map(({ shed }) => shed))).toBe(0);
     expect(readFileSync(join(stack.paths.home, "surge/report.html"), "utf8")).toContain("60 ready at once");
   });

@@ -1,7 +1,5 @@
 import type { FunctionConfig } from "../../../infra/config";
-import { clamp } from "../../../infra/plan/numbers";
-import { wantedAtPeak } from "../../../infra/plan/scale-out";
-import { TOLERANCE } from "../expected";
+import { enoughPods } from "../expected";
 import type { Sample, SurgeRun } from "../run";
 import type { FaultRecord } from "./record";
 
@@ -34,15 +32,9 @@ const SETTLE = 15;
 /** Steps without an answer that are no silence: one was late, as on a busy machine. */
 const LATE = 3;
 
-/**
- * Pods with which a load is met: as many as CPU asks for at the autoscaler's target, within min and max. Within the
- * tolerance of that it takes no step, so fewer by that are enough, but for max.
- */
+/** Pods with which a load is met: with so many the autoscaler stops. */
 export function enoughFor(load: number, fn: FunctionConfig): number {
-  const { min, max } = fn.scaling;
-  const { cpu } = wantedAtPeak({ ...fn, workload: { ...fn.workload, peakRequestsPerSecond: load } });
-  const wanted = clamp(cpu, min, max);
-  return wanted === max ? max : Math.max(min, Math.ceil(wanted / (1 + TOLERANCE)));
+  return enoughPods({ ...fn, workload: { ...fn.workload, peakRequestsPerSecond: load } });
 }
 
 export function recoveriesOf(run: SurgeRun): Recovery[] {

@@ -7,7 +7,7 @@ import { CONFIG, scenarioOf } from "./support";
 
 describe("what is expected of a scenario", () => {
   it("is what the plan says of a stack with this load, without start queues", () => {
-    const heavy = { workload: { cpuPerRequest: "350us" } };
+    const heavy = { workload: { cpuPerRequest: "400us" } };
     const { scaleOut } = planStack(parseConfig(rawConfig({ cluster: k3s(3, 10), functions: [heavy] })));
     const planned = scaleOut["serverless-function"]!;
     const found = expectOf(CONFIG, scenarioOf());

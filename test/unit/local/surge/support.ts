@@ -10,7 +10,7 @@ import { k3s, rawConfig } from "../../infra/support";
 export const CONFIG: StackConfig = parseConfig(rawConfig({ cluster: k3s(3, 10) }));
 
 /** As the project's own surge.yaml. */
-export function scenarioOf(raw: object = { cpuPerRequest: "350us" }, config = CONFIG): Scenario {
+export function scenarioOf(raw: object = { cpuPerRequest: "400us" }, config = CONFIG): Scenario {
   return parseScenario(raw, config);
 }
 

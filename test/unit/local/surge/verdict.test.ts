@@ -61,7 +61,7 @@ describe("a run is not met", () => {
 });
 
 it("a load that turns often allows as many turns", () => {
-  const spikes = goodRun(100, { scenario: scenarioOf({ preset: "spikes", cpuPerRequest: "350us" }) });
+  const spikes = goodRun(100, { scenario: scenarioOf({ preset: "spikes", cpuPerRequest: "400us" }) });
   expect(checkOf(spikes, "does not flap").aim).toBe("turns no more often than the load: 9");
 });
 

@@ -25,7 +25,7 @@ function play(faults: object[], fails: Record<string, number> = {}) {
     restart: () => act("restart"),
     up: (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")))),
   };
-  const scenario = scenarioOf({ cpuPerRequest: "350us", faults });
+  const scenario = scenarioOf({ cpuPerRequest: "400us", faults });
   const world = { api: api as Api, scenario, machine, nodes: ["agent-1", "agent-2"], lost: new Set<string>() };
   const player = createFaults(scenario.faults, { ...world, signal: stop.signal });
   const until = async (second: number) => {

@@ -4,7 +4,7 @@ import { problemsOf } from "../../../infra/support";
 import { CONFIG, scenarioOf } from "../support";
 
 /** The flash sale, which takes 350 s, with ten agents and a function from 10 to 5,000. */
-const withFaults = (...faults: object[]) => ({ cpuPerRequest: "350us", faults });
+const withFaults = (...faults: object[]) => ({ cpuPerRequest: "400us", faults });
 const refusals = (...faults: object[]) => problemsOf(() => parseScenario(withFaults(...faults), CONFIG));
 
 describe("faults of a scenario", () => {
