@@ -1,5 +1,6 @@
 import { Agent, request, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { lines } from "../../programs/endpoints/kube";
 import type { Kubectl } from "../control-plane/kubectl";
 
 /** The API server over connections that are kept: a kubectl for each question would cost more CPU than the answer. */
@@ -59,7 +60,7 @@ export async function connect(kubectl: Kubectl): Promise<Api> {
       await textOf(await send(path, { method: "PATCH", headers: { "content-type": contentType } }, body));
     },
     lines: async function* (path, accept, signal) {
-      yield* linesOf(await send(path, { headers: { accept }, timeout: SILENCE.watch, signal }));
+      yield* lines(await send(path, { headers: { accept }, timeout: SILENCE.watch, signal }));
     },
     close: () => agent.destroy(),
   };
@@ -89,14 +90,4 @@ async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString("utf8");
-}
-
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  let rest = "";
-  response.setEncoding("utf8");
-  for await (const chunk of response) {
-    const parts = (rest + String(chunk)).split("\n");
-    rest = parts.pop() ?? "";
-    yield* parts.filter((part) => part !== "");
-  }
 }

@@ -146,7 +146,8 @@ async function call(
   throw new Error(`the API server answered ${response.statusCode ?? 0}`);
 }
 
-async function* lines(response: IncomingMessage): AsyncGenerator<string> {
+/** An answer that goes on, line by line; what is left without an end is none. */
+export async function* lines(response: IncomingMessage): AsyncGenerator<string> {
   let rest = "";
   response.setEncoding("utf8");
   for await (const chunk of response) {

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { StackConfig } from "../../infra/config";
+import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
 import { readStackFile } from "../../local/engine/stack-file";
 import type { Progress } from "../../local/progress";
 import { connect, type Api } from "../../local/surge/api";
@@ -67,6 +69,7 @@ interface ScaleOutTime {
 
 interface Scaled {
   readonly api: Api;
+  readonly config: StackConfig;
   readonly stack: LocalStack;
   readonly scenario: Scenario;
   readonly signal: AbortSignal;
@@ -85,14 +88,14 @@ async function onStack(
   const task = progress.task(name, "make up");
   try {
     if (controlPlane !== undefined) stack.configure("controlPlane", controlPlane);
-    const [fn] = readStackFile(stack.root, "local").config.functions;
-    if (up !== undefined) stack.configure("functions", [{ name: fn?.name, scaling: { up } }]);
+    if (up !== undefined) stack.configure("functions", [{ name: DEFAULT_FUNCTION_NAME, scaling: { up } }]);
     await stack.ok("up");
-    const scenario = flashSale(stack);
+    const { config } = readStackFile(stack.root, "local");
+    const scenario = flashSale(config);
     const { min, max } = scenario.fn.scaling;
     const api = await connect(stack.kubectl);
     try {
-      const took = await scaleOut({ api, stack, scenario, signal, onStep: task.update });
+      const took = await scaleOut({ api, config, stack, scenario, signal, onStep: task.update });
       signal.throwIfAborted();
       task.done(`${min} to ${max} in ${took.toFixed(1)} s`);
       return { from: min, to: max, seconds: took };
@@ -107,8 +110,7 @@ async function onStack(
   }
 }
 
-function flashSale(stack: LocalStack): Scenario {
-  const { config } = readStackFile(stack.root, "local");
+function flashSale(config: StackConfig): Scenario {
   const peak = config.functions[0]!.workload.peakRequestsPerSecond;
   const quiet = peak / 1000;
   const curve = [
@@ -121,8 +123,7 @@ function flashSale(stack: LocalStack): Scenario {
 }
 
 /** Plays the load until the last pod is ready, and no further. */
-async function scaledByCpu({ api, stack, scenario, signal, onStep }: Scaled): Promise<number> {
-  const { config } = readStackFile(stack.root, "local");
+async function scaledByCpu({ api, config, scenario, signal, onStep }: Scaled): Promise<number> {
   const expected = expect(config, scenario);
   const reached = new AbortController();
   const run = await play({
