@@ -53,6 +53,7 @@ export const TOOL_VERSIONS = {
   opa: "0.60.0",
   gator: "3.15.1",
   gatekeeper: "3.17.0",
+  keda: "2.15.1",
   prometheus: "3.16.0",
   loki: "3.4.2",
   otelcol: "0.160.0",
@@ -63,7 +64,7 @@ export const TOOL_VERSIONS = {
 } as const;
 
 /**
- * Images of the request path, of observability and of admission, where a stack names no other: Traefik as it was run here, and official
+ * Images of the request path, of observability, admission and autoscaling, where a stack names no other: Traefik as it was run here, and official
  * Node, of which any from 20.12 on will do. Kong 3.9 is the last line with open-source images. Alertmanager and
  * node-exporter are of the versions that Debian 13 has, which are run here.
  */
@@ -79,6 +80,8 @@ export const DEFAULT_IMAGES = {
   kubeStateMetrics: `registry.k8s.io/kube-state-metrics/kube-state-metrics:v${TOOL_VERSIONS["kube-state-metrics"]}`,
   nodeExporter: "quay.io/prometheus/node-exporter:v1.9.0",
   gatekeeper: "docker.io/openpolicyagent/gatekeeper:v3.15.1",
+  kedaOperator: `ghcr.io/kedacore/keda:${TOOL_VERSIONS.keda}`,
+  kedaAdapter: `ghcr.io/kedacore/keda-metrics-apiserver:${TOOL_VERSIONS.keda}`,
 } as const;
 
 /**
@@ -87,12 +90,14 @@ export const DEFAULT_IMAGES = {
  */
 export interface ReleaseManifest {
   readonly version: string;
-  /** Where its publisher has it. */
+  /** Where its publisher has it, or the folder that has its parts. */
   readonly url: string;
+  /** Of a manifest that is published as a list of files: they follow each other in the copy. */
+  readonly parts?: readonly string[];
   readonly sha256: string;
   /** The copy, from the project's root. */
   readonly file: string;
-  /** The publisher's Go module that has the same file, for where the URL is out of reach. */
+  /** The publisher's Go module that has the same file, or folder, for where the URL is out of reach. */
   readonly module?: { readonly path: string; readonly file: string };
 }
 
@@ -114,6 +119,32 @@ export const MANIFESTS = {
     sha256: "f23d0b312f19c614d9db37b26492d3f9045d0e0bbbf3cfc15a73fbed4cac3550",
     file: "components/admission/gatekeeper/gatekeeper.yaml",
     module: { path: "github.com/open-policy-agent/gatekeeper/v3", file: "deploy/gatekeeper.yaml" },
+  },
+  // What kustomize makes the release's own file of, which has labels with the version in it besides. Left out are the webhooks,
+  // since this program checks what it makes, and the CRD of ScaledJob, of half a megabyte: components/autoscaling/ has a small one.
+  keda: {
+    version: "2.15.1",
+    url: "https://raw.githubusercontent.com/kedacore/keda/v2.15.1/config",
+    parts: [
+      "general/namespace.yaml",
+      "crd/bases/keda.sh_scaledobjects.yaml",
+      "crd/bases/keda.sh_triggerauthentications.yaml",
+      "crd/bases/keda.sh_clustertriggerauthentications.yaml",
+      "crd/bases/eventing.keda.sh_cloudeventsources.yaml",
+      "service_account/service_account.yaml",
+      "rbac/role.yaml",
+      "rbac/role_binding.yaml",
+      "manager/manager.yaml",
+      "manager/service.yaml",
+      "metrics-server/role.yaml",
+      "metrics-server/role_binding.yaml",
+      "metrics-server/deployment.yaml",
+      "metrics-server/service.yaml",
+      "metrics-server/api_service.yaml",
+    ],
+    sha256: "88a2df314c1530dfd7ae6a37085e9ff68c89ac0be7b3857e0c61272afda5216a",
+    file: "components/autoscaling/keda/keda.yaml",
+    module: { path: "github.com/kedacore/keda/v2", file: "config" },
   },
 } as const satisfies Record<string, ReleaseManifest>;
 
@@ -156,8 +187,8 @@ const OTELCOL_RELEASE = `/open-telemetry/opentelemetry-collector-releases/releas
 const OPA_RELEASE = `/open-policy-agent/opa/releases/download/v${v.opa}`;
 
 /**
- * kwok publishes bare binaries and gator archives, both without a list of sums, metrics-server, kube-state-metrics and
- * Gatekeeper images and manifests only, Loki zip archives, and kube-router archives without a list of sums, of a program that
+ * kwok publishes bare binaries and gator archives, both without a list of sums, metrics-server, kube-state-metrics,
+ * Gatekeeper and KEDA images and manifests only, Loki zip archives, and kube-router archives without a list of sums, of a program that
  * does not know its version; the sums of Pulumi's random provider are SHA-1: these are built.
  * The names of the Kubernetes and the command provider's lists are what their release tool makes by default; were one
  * another, or of another sum, the download would be refused and the provider built.

@@ -42,10 +42,8 @@ async function fetchManifest(
   options: RenewOptions,
 ): Promise<{ from: string; text: string }> {
   const { url, module } = manifest;
-  const file = join(options.paths.scratch, posix.basename(url));
   try {
-    await fetchFile(url, file, options);
-    return { from: url, text: readFileSync(file, "utf8") };
+    return { from: url, text: await joined(manifest, (part) => fetchPart(`${url}${part}`, options)) };
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     if (module === undefined) throw refusal(unavailable(url, error.message, "no Go module has it"));
@@ -54,8 +52,23 @@ async function fetchManifest(
       options.signal?.throwIfAborted();
       throw refusal(unavailable(url, error.message, `nor can the Go module ${name}: ${reasonOf(reason)}`));
     });
-    return { from: `${name}/${module.file}`, text: readFileSync(join(folder, module.file), "utf8") };
+    const read = (part: string) => Promise.resolve(readFileSync(join(folder, module.file, part), "utf8"));
+    return { from: `${name}/${module.file}`, text: await joined(manifest, read) };
   }
+}
+
+/** The manifest's only text, or its parts one after another, each a document or more of its own. */
+async function joined({ parts }: ReleaseManifest, read: (part: string) => Promise<string>): Promise<string> {
+  if (parts === undefined) return read("");
+  const texts: string[] = [];
+  for (const part of parts) texts.push((await read(`/${part}`)).replace(/^(?!---\n)/, "---\n"));
+  return texts.join("");
+}
+
+async function fetchPart(url: string, options: RenewOptions): Promise<string> {
+  const file = join(options.paths.scratch, posix.basename(url));
+  await fetchFile(url, file, options);
+  return readFileSync(file, "utf8");
 }
 
 /** The module's folder in Go's own cache; Go has verified it by its checksum database. */

@@ -21,6 +21,8 @@ export const TOOL_GROUPS = {
   node: ["kubelet", "kube-proxy", "kube-router", "coredns", "traefik"],
   /** What watches a real node from its pods, and the tool by which its rules are tested. */
   monitoring: ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"],
+  /** What scales a function by its requests, on simulated nodes: with Prometheus, of the group above. */
+  scaling: ["keda-operator", "keda-adapter"],
   /** K3s on hosts: what a stack's program enters them by, and makes their tokens. */
   hosts: ["pulumi-resource-command"],
   /**
@@ -37,6 +39,7 @@ export const TOOL_NAMES = [
   ...TOOL_GROUPS.local,
   ...TOOL_GROUPS.node,
   ...TOOL_GROUPS.monitoring,
+  ...TOOL_GROUPS.scaling,
   ...TOOL_GROUPS.hosts,
   ...TOOL_GROUPS.tests,
 ] as const;
@@ -190,6 +193,15 @@ function prometheusTool(name: "prometheus" | "promtool"): Tool {
   };
 }
 
+/** KEDA's operator, and its metrics adapter by a main package of ours: see its file. No probe: they take no such flag. */
+function kedaTool(name: "keda-operator" | "keda-adapter", path: string): Tool {
+  const version = versions.keda;
+  const set = { "github.com/kedacore/keda/v2/version.Version": version };
+  // Neither is asked more than a few times a second.
+  const build = { name, module: "keda", package: path, version, set, optimized: false };
+  return { name, version, accepts: exactly(version), build };
+}
+
 export const TOOLS: Readonly<Record<ToolName, Tool>> = {
   etcd: etcdTool("etcd", { args: ["--version"], pattern: /^etcd Version: (\S+)/m }),
   etcdutl: etcdTool("etcdutl", { args: ["version"], pattern: /^etcdutl version: (\S+)/m }),
@@ -326,6 +338,8 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
       optimized: true,
     },
   },
+  "keda-operator": kedaTool("keda-operator", "github.com/kedacore/keda/v2/cmd/operator"),
+  "keda-adapter": kedaTool("keda-adapter", "."),
   prometheus: prometheusTool("prometheus"),
   promtool: prometheusTool("promtool"),
   loki: {

@@ -88,6 +88,24 @@ describe.runIf(process.platform === "linux")("renewing a manifest's copy", () =>
     expect(readFileSync(copy(), "utf8")).toBe(TEXT);
   });
 
+  it("puts the parts of one after another, from either", async () => {
+    const whole = `---\n${TEXT}---\n${TEXT}`;
+    const ofParts: ReleaseManifest = {
+      ...manifest(),
+      url: `${publisher.urls.github}/v1.2.3/config`,
+      parts: ["it.yaml", "other/it.yaml"],
+      sha256: createHash("sha256").update(whole).digest("hex"),
+      module: { path: "example.invalid/it", file: "config" },
+    };
+    expect(await renew(ofParts)).toEqual({ from: ofParts.url, changed: true });
+    expect(readFileSync(copy(), "utf8")).toBe(whole);
+    answer = undefined;
+    fillModule(`---\n${TEXT}`);
+    mkdirSync(join(module(), "config/other"));
+    writeFileSync(join(module(), "config/other/it.yaml"), TEXT);
+    expect(await renew(ofParts)).toEqual({ from: "example.invalid/it@v1.2.3/config", changed: false });
+  });
+
   it("tells both reasons where neither can be had", async () => {
     answer = undefined;
     shop.onPath("go", '#!/bin/sh\necho \'{"Error": "no such version"}\'\nexit 1\n');

@@ -46,6 +46,7 @@ describe("the versions of the tools", () => {
     ["opa", `github.com/open-policy-agent/opa v${TOOL_VERSIONS.opa}`],
     ["gator", `github.com/open-policy-agent/gatekeeper/v3 v${TOOL_VERSIONS.gator}`],
     ["gatekeeper", `github.com/open-policy-agent/gatekeeper/v3 v${TOOL_VERSIONS.gatekeeper}`],
+    ["keda", `github.com/kedacore/keda/v2 v${TOOL_VERSIONS.keda}`],
     ["prometheus", `github.com/prometheus/prometheus v${TOOL_VERSIONS.prometheus.replace(/^3\.(\d+)/, "0.3$1")}`],
     ["loki", `github.com/grafana/loki/v3 v${TOOL_VERSIONS.loki}`],
     ["otelcol", `go.opentelemetry.io/collector/otelcol v${TOOL_VERSIONS.otelcol}`],
@@ -85,6 +86,12 @@ describe("the releases of Pulumi's plugins", () => {
 it("only the command plugin is a stand-in, and not taken from PATH, where it cannot be told from another", () => {
   expect(TOOL_NAMES.filter((name) => TOOLS[name].build.standIn !== undefined)).toEqual(["pulumi-resource-command"]);
   expect(TOOLS["pulumi-resource-command"].probe).toBeUndefined();
+});
+
+it("KEDA's operator is its own main package, and its adapter is built of the same module", () => {
+  expect(TOOLS["keda-operator"].build.package).toBe("github.com/kedacore/keda/v2/cmd/operator");
+  expect(TOOLS["keda-adapter"].build).toEqual({ ...TOOLS["keda-operator"].build, name: "keda-adapter", package: "." });
+  expect(TOOLS["keda-adapter"].build.set).toEqual({ "github.com/kedacore/keda/v2/version.Version": "2.15.1" });
 });
 
 describe("the releases of observability's programs", () => {

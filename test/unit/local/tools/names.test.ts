@@ -19,7 +19,10 @@ describe("the tools that a command line asks for", () => {
     expect(wantedTools(["tests"])).toEqual(["etcdutl", "opa", "gator", "actionlint", "kubeconform", "kube-score"]);
     const monitoring = ["prometheus", "promtool", "loki", "otelcol", "kube-state-metrics"];
     expect(wantedTools(["monitoring"])).toEqual(monitoring);
-    expect([...wantedTools(["node", "hosts", "monitoring", "tests", "local"])].sort()).toEqual([...TOOL_NAMES].sort());
+    expect(wantedTools(["scaling"])).toEqual(["keda-operator", "keda-adapter"]);
+    expect([...wantedTools(["node", "hosts", "monitoring", "scaling", "tests", "local"])].sort()).toEqual(
+      [...TOOL_NAMES].sort(),
+    );
   });
 
   it.each([
@@ -28,7 +31,7 @@ describe("the tools that a command line asks for", () => {
     ["prometheus-server", "leave names out to get those of the group local"],
     ["constructor", "leave names out to get those of the group local"],
   ])("are refused when one is unknown: %s", (name, hint) => {
-    const known = `known are the groups local, node, monitoring, hosts, tests and the tools ${TOOL_NAMES.join(", ")}`;
+    const known = `known are the groups local, node, monitoring, scaling, hosts, tests and the tools ${TOOL_NAMES.join(", ")}`;
     expect(problemsOf(() => wantedTools(["etcd", name]))).toEqual([`tools: ${name}: ${known}; ${hint}`]);
   });
 });
