@@ -24,6 +24,8 @@ const zones = [
       "./cluster/host-script.ts",
       "./admission/flags.ts",
       "./admission/names.ts",
+      "./autoscaling/names.ts",
+      "./functions/names.ts",
       "./observability/dashboards",
       "./observability/names.ts",
     ],
@@ -54,6 +56,7 @@ const zones = [
     "gateway",
     "authorization",
     "admission",
+    "autoscaling",
     "observability",
   ].map((room, _, rooms) => ({
     target: `./components/${room}`,
@@ -83,6 +86,8 @@ const PURE = [
   "components/cluster/host-script.ts",
   "components/admission/flags.ts",
   "components/admission/names.ts",
+  "components/autoscaling/names.ts",
+  "components/functions/names.ts",
   "components/observability/dashboards/**",
   "components/observability/names.ts",
 ];

@@ -1,73 +1,8 @@
 import { z } from "zod";
 import * as field from "./config-fields";
 import { check, section } from "./config-fields";
+import { scaling, zeroProblems } from "./config-scaling";
 import { formatBytes, formatCpu, formatDuration, formatPercent, type PodCount } from "./units";
-
-const scalePolicy = (defaults: { percent: string; pods: number; period: string; stabilization: string }) =>
-  section({
-    percent: field.percent.prefault(defaults.percent),
-    pods: field.positiveCount.default(defaults.pods),
-    period: field.duration.prefault(defaults.period),
-    stabilization: field.duration.prefault(defaults.stabilization),
-  }).superRefine(
-    check((policy) => [
-      (policy.period < 1000 || policy.period > 1_800_000 || policy.period % 1000 !== 0) && {
-        path: ["period"],
-        value: formatDuration(policy.period),
-        limit: "Kubernetes takes whole seconds from 1s to 30m",
-        fix: 'write it as "15s"',
-      },
-      (policy.stabilization > 3_600_000 || policy.stabilization % 1000 !== 0) && {
-        path: ["stabilization"],
-        value: formatDuration(policy.stabilization),
-        limit: "Kubernetes takes whole seconds up to 1h",
-        fix: 'write it as "60s"',
-      },
-    ]),
-  );
-
-const scaling = section({
-  min: field.positiveCount.default(10),
-  max: field.positiveCount.default(5000),
-  /** Replicas at the first creation; from then on the autoscaler owns the count. */
-  initial: field.positiveCount.default(100),
-  /** CPU of a pod, as a share of its request, that the autoscaler holds. */
-  cpuTarget: field.percent.prefault("70%"),
-  /** Requests/s per pod that scaling by request rate would hold; the plan compares both. */
-  requestsPerPod: field.positive.default(20),
-  /** Up to ten times the pods, or 1,000 more, each 15 s; whichever is more. */
-  up: scalePolicy({ percent: "900%", pods: 1000, period: "15s", stabilization: "0s" }).prefault({}),
-  /** A tenth of the pods each 15 s, after two calm minutes: a flash sale has lulls. */
-  down: scalePolicy({ percent: "10%", pods: 1, period: "15s", stabilization: "2m" }).prefault({}),
-}).superRefine(
-  check((s) => [
-    s.min > s.max && {
-      path: ["min"],
-      value: String(s.min),
-      limit: `is above max ${s.max}`,
-      fix: "lower min or raise max",
-    },
-    s.initial > s.max && {
-      path: ["initial"],
-      value: String(s.initial),
-      limit: `is above max ${s.max}`,
-      fix: "lower initial or raise max",
-    },
-    s.min <= s.max &&
-      s.initial < s.min && {
-        path: ["initial"],
-        value: String(s.initial),
-        limit: `is below min ${s.min}`,
-        fix: "raise initial or lower min",
-      },
-    (s.cpuTarget < 0.01 || s.cpuTarget > 1) && {
-      path: ["cpuTarget"],
-      value: formatPercent(s.cpuTarget),
-      limit: "must be from 1% to 100% of the request",
-      fix: 'for example "70%"',
-    },
-  ]),
-);
 
 const resources = section({
   requests: field.resources({ cpu: "10m", memory: "32Mi" }),
@@ -228,6 +163,7 @@ export const functionSchema = section({
       limit: `is below requestsPerSecond ${fn.rateLimit.requestsPerSecond}`,
       fix: "raise burst",
     },
+    ...zeroProblems(fn),
   ]),
 );
 

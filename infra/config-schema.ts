@@ -8,6 +8,7 @@ import { check, section } from "./config-fields";
 import { functionSchema } from "./config-function";
 import { gatewaySchema, routeSchema } from "./config-gateway";
 import { observabilitySchema } from "./config-observability";
+import { autoscalingSchema } from "./config-scaling";
 import { formatCpu, formatDuration, formatPercent } from "./units";
 
 /**
@@ -130,6 +131,7 @@ export const stackSchema = section({
   functions: z.array(functionSchema).min(1).prefault([{}]),
   /** Default: the reference's, to the first function. */
   routes: z.array(routeSchema).min(1).prefault([{}]),
+  autoscaling: autoscalingSchema.prefault({}),
   observability: observabilitySchema.prefault({}),
   admission: admissionSchema.prefault({}),
   controlPlane: controlPlane.prefault({}),

@@ -1,6 +1,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
 import { admissionProblems } from "./admission-checks";
+import { autoscalingProblems } from "./autoscaling-checks";
 import { duplicates } from "./config-fields";
 import { DEFAULT_FUNCTION_NAME } from "./config-function";
 import { stackSchema } from "./config-schema";
@@ -27,6 +28,7 @@ export type FunctionConfig = StackConfig["functions"][number];
 export type GatewayConfig = StackConfig["gateway"];
 export type RouteConfig = StackConfig["routes"][number];
 export type AuthorizationConfig = StackConfig["authorization"];
+export type AutoscalingConfig = StackConfig["autoscaling"];
 export type ObservabilityConfig = StackConfig["observability"];
 export type AdmissionConfig = StackConfig["admission"];
 export type ControlPlaneConfig = StackConfig["controlPlane"];
@@ -139,6 +141,7 @@ function referenceProblems(config: z.output<typeof stackSchema>): Problem[] {
     ...gatewayProblems(config),
     ...observabilityProblems(config),
     ...admissionProblems(config),
+    ...autoscalingProblems(config),
   );
   for (const tenant of config.tenants) {
     if (tenant.name === config.gateway.namespace) {
@@ -285,6 +288,10 @@ const UNIONS: Readonly<Record<string, { readonly limit: string; readonly fix: st
     limit:
       "must say where the API server asks: service (Gatekeeper's own) or url (a Gatekeeper outside of the cluster)",
     fix: "set kind: service, or kind: url with url and caFile",
+  },
+  "autoscaling.keda": {
+    limit: "must say where KEDA runs: pods, or processes (beside a control plane whose nodes are simulated)",
+    fix: "set kind: pods, or kind: processes with port, caFile and prometheus",
   },
   "authorization.budgets": {
     limit: "must say where budgets are kept: divided (each replica has its share) or shared (in Valkey)",

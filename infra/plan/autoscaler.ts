@@ -4,8 +4,10 @@ export interface ScaleOutModel {
   readonly max: number;
   /** What the metric asks for, given the pods that it covers and the pods that share the load; nothing before the jump. */
   readonly wanted: (measuredPods: number, readyPods: number) => number;
-  /** From a change in load until the metric shows it. */
+  /** From a change in load until the metric begins to show it. */
   readonly metricDelay: number;
+  /** From then until it shows all of it, climbing evenly, as an average over a window does. Default: at once. */
+  readonly metricClimb?: number;
   /** From ready until a pod's own metric counts. */
   readonly podMetricDelay: number;
   readonly syncPeriod: number;
@@ -64,7 +66,10 @@ export function simulateScaleOut(model: ScaleOutModel): ScaleOutTrace {
   function recommendation(second: number): number {
     if (second < model.metricDelay) return model.min;
     const measured = Math.floor(at(ready, second - model.podMetricDelay));
-    return model.wanted(measured, Math.floor(at(ready, second - model.metricDelay)));
+    const wanted = model.wanted(measured, Math.floor(at(ready, second - model.metricDelay)));
+    if (model.metricClimb === undefined) return wanted;
+    const shown = Math.min(1, (second - model.metricDelay) / model.metricClimb);
+    return Math.max(model.min, Math.ceil(wanted * shown));
   }
 
   /** The least that was asked for within the window; before the jump that was min. */

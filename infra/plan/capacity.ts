@@ -3,6 +3,7 @@ import type { Problem } from "../problems";
 import { humanBytes } from "../units";
 import type { Capacity, Resources, Topology } from "./types";
 import { admissionDemand } from "./admission";
+import { autoscalingDemand } from "./autoscaling";
 import { worstMoment, type FunctionDemand } from "./demand";
 import { formatCores, formatCount, sum } from "./numbers";
 import { observabilityDemand } from "./observability";
@@ -34,7 +35,8 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
   const requestPath = platformDemand(config);
   const watching = observabilityDemand(config);
   const admission = admissionDemand(config);
-  const system = everywhere + requestPath.pods + watching.pods + admission.pods;
+  const scaling = autoscalingDemand(config);
+  const system = everywhere + requestPath.pods + watching.pods + admission.pods + scaling.pods;
   const total = sum(functions, (demand) => demand.pods) + system;
   const maxPods = Math.min(BRIDGE_PORTS, config.cluster.maxPodsPerAgent ?? computedMaxPods(config, agents));
   const gap = gapPerAgent(remaining, [
@@ -42,6 +44,7 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
     requestPath.largest,
     watching.largest,
     admission.largest,
+    scaling.largest,
   ]);
   const capacity: Capacity = {
     pods: {
@@ -57,13 +60,15 @@ function balance(config: StackConfig, topology: Topology, agents: number): Balan
         everywhere * SYSTEM_POD.cpu +
         requestPath.cpu +
         watching.cpu +
-        admission.cpu,
+        admission.cpu +
+        scaling.cpu,
       memory:
         sum(functions, (demand) => demand.pods * demand.size.requests.memory) +
         everywhere * SYSTEM_POD.memory +
         requestPath.memory +
         watching.memory +
-        admission.memory,
+        admission.memory +
+        scaling.memory,
     },
     offered: {
       agents: remaining,

@@ -29,7 +29,7 @@ export function planCost(config: StackConfig, topology: Topology): CostCompariso
   return { platform, baselines, assumptions: assumptions(config) };
 }
 
-/** Replicas as the CPU metric wants them at peak, within min and max. */
+/** Replicas as each function's metric wants them at peak, within min and max. */
 function platformSide(config: StackConfig, host: Resources): CostSide {
   const pods = config.functions.map((fn) => ({ fn, replicas: replicasAtPeak(fn) }));
   const requested = {
@@ -68,8 +68,9 @@ function cpuAtPeak(fn: FunctionConfig): number {
   return fn.workload.peakRequestsPerSecond * fn.workload.cpuPerRequest;
 }
 
-function replicasAtPeak(fn: FunctionConfig): number {
-  return clamp(wantedAtPeak(fn).cpu, fn.scaling.min, fn.scaling.max);
+function replicasAtPeak(fn: FunctionConfig, metric = fn.scaling.metric): number {
+  const wanted = wantedAtPeak(fn);
+  return clamp(metric === "cpu" ? wanted.cpu : wanted.requestRate, fn.scaling.min, fn.scaling.max);
 }
 
 /** Negative where ours takes more. */
@@ -78,13 +79,19 @@ function saving(ours: number, theirs: number): number {
   return Number((1 - ours / theirs).toFixed(9));
 }
 
+function held({ name, scaling, resources }: FunctionConfig): string {
+  return scaling.metric === "rps"
+    ? `${name} ${formatCount(scaling.requestsPerPod)} requests/s per pod`
+    : `${name} ${formatPercent(scaling.cpuTarget)} of ${formatCpu(resources.requests.cpu)}`;
+}
+
 function assumptions(config: StackConfig): string[] {
   const { baseline, lean } = config.cost;
-  const byRate = sum(config.functions, (fn) => clamp(wantedAtPeak(fn).requestRate, fn.scaling.min, fn.scaling.max));
+  const byRate = sum(config.functions, (fn) => replicasAtPeak(fn, "rps"));
   return [
     `Load: ${config.functions.map((fn) => `${fn.name} ${formatCount(fn.workload.peakRequestsPerSecond)} requests/s of ${formatDuration(fn.workload.cpuPerRequest)} CPU`).join(", ")} (config workload; 0.15–0.18 ms were measured on a real WasmEdge node).`,
-    `Functions run at the CPU target of their request (${config.functions.map((fn) => `${fn.name} ${formatPercent(fn.scaling.cpuTarget)} of ${formatCpu(fn.resources.requests.cpu)}`).join(", ")}), within min and max; each pod is counted with the runtime's overhead of ${formatBytes(config.runtime.overhead.memory)}.`,
-    `Scaled by request rate instead they would be ${formatCount(byRate)} replicas, and cost that much more.`,
+    `Functions run at what their autoscaler holds (${config.functions.map(held).join(", ")}), within min and max; each pod is counted with the runtime's overhead of ${formatBytes(config.runtime.overhead.memory)}.`,
+    `All scaled by request rate they would be ${formatCount(byRate)} replicas, and cost that much more.`,
     `Reference containers have ${formatCpu(baseline.cpu)} and ${formatBytes(baseline.memory)} each and use ${formatPercent(baseline.utilization)} of their CPU (config cost.baseline, from the reference).`,
     `Lean containers have ${formatCpu(lean.cpu)} and ${formatBytes(lean.memory)} each and use ${formatPercent(lean.utilization)} of their CPU (config cost.lean; 12–15 MB were measured for one in Go, 5.7–7.3 MB for the sample function built natively).`,
     "CPU per request is taken as equal on all sides; for the lightest request 13.6 µs were measured, and 8.3 µs for the same source as a native program, so containers may need 5 µs less of each.",

@@ -15,7 +15,7 @@ export function functionProblems(config: StackConfig): Problem[] {
     ...quotaPeriodProblems(config, fn),
     ...logProblems(config, fn),
     ...peakProblems(fn),
-    ...stepProblems(fn),
+    ...(fn.scaling.metric === "cpu" ? stepProblems(fn) : rateProblems(fn)),
   ]);
 }
 
@@ -92,6 +92,20 @@ function stepProblems(fn: FunctionConfig): Problem[] {
       path: `functions.${fn.name}.scaling.cpuTarget`,
       value: formatPercent(fn.scaling.cpuTarget),
       limit: `of ${formatCpu(fn.resources.requests.cpu)}, while ${formatCpu(fn.resources.limits.cpu)} is the limit: usage never passes the target by more than the autoscaler's tolerance of ${formatPercent(HPA_TOLERANCE)}, so it never scales out`,
+      fix: "lower it, or raise resources.limits.cpu",
+    },
+  ];
+}
+
+/** A pod that is held at more requests than its CPU limit serves is never given the help of another one. */
+function rateProblems({ name, scaling, resources, workload }: FunctionConfig): Problem[] {
+  const serves = resources.limits.cpu / workload.cpuPerRequest;
+  if (scaling.requestsPerPod < serves) return [];
+  return [
+    {
+      path: `functions.${name}.scaling.requestsPerPod`,
+      value: String(scaling.requestsPerPod),
+      limit: `a pod at its limit of ${formatCpu(resources.limits.cpu)} serves ${formatCount(serves)}/s: it is overloaded before another one comes`,
       fix: "lower it, or raise resources.limits.cpu",
     },
   ];

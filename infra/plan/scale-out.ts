@@ -1,6 +1,7 @@
 import type { FunctionConfig, StackConfig } from "../config";
 import type { ScaleOut, ScaleOutPoint } from "./types";
 import { LONGEST_SCALE_OUT, simulateScaleOut, type ScaleOutModel, type ScaleOutTrace } from "./autoscaler";
+import { requestMetric } from "./autoscaling";
 import { controlPlaneRate } from "./demand";
 import { roundUp } from "./numbers";
 import { agentCount } from "./topology";
@@ -48,7 +49,7 @@ export function largestCpuStep(fn: FunctionConfig): number {
 function functionScaleOut(config: StackConfig, fn: FunctionConfig): ScaleOut {
   const wanted = wantedAtPeak(fn);
   // Where CPU would settle below max, max is reached by request rate alone, at the least load that asks for it.
-  const drivenBy = wanted.cpu >= fn.scaling.max ? "cpu" : "requestRate";
+  const drivenBy = fn.scaling.metric === "cpu" && wanted.cpu >= fn.scaling.max ? "cpu" : "requestRate";
   const model = scaleOutModel(config, fn, drivenBy);
   const trace = simulateScaleOut(model);
   const controlPlaneOnly = simulateScaleOut({ ...model, startRate: Infinity });
@@ -78,7 +79,7 @@ function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleO
             const usage = Math.min((load / ready) * workload.cpuPerRequest, resources.limits.cpu);
             return roundUp((measured * usage) / targetCpu(fn));
           },
-    metricDelay: METRICS_RESOLUTION,
+    ...(scaling.metric === "rps" ? requestMetric(config, fn) : { metricDelay: METRICS_RESOLUTION }),
     podMetricDelay: podMetricDelay(config.controlPlane.hpaCpuInitializationPeriod / 1000),
     syncPeriod: config.controlPlane.hpaSyncPeriod / 1000,
     up: {

@@ -13,19 +13,20 @@ export function summarize(plan: Plan, config: StackConfig): string[] {
     `Agents: ${formatCount(topology.agents)}${lost}; up to ${formatCount(topology.maxPodsPerAgent)} pods each, /${topology.nodeCidrMaskSize} of ${config.cluster.network.podCidr.text}`,
     `Pods at the worst moment: ${formatCount(pods.total)} of ${formatCount(offered.pods)} (replicas ${formatCount(pods.replicas)}, surge ${formatCount(pods.surge)}, leaving ${formatCount(pods.terminating)}, system ${formatCount(pods.system)})`,
     `Requested: ${formatCores(requested.cpu)} of ${formatCores(offered.cpu)}, ${humanBytes(requested.memory)} of ${humanBytes(offered.memory)} memory`,
-    ...config.functions.flatMap((fn) => functionLines(plan, fn.name)),
+    ...config.functions.flatMap((fn) => functionLines(plan, fn)),
     requestPathLine(plan, config),
     ...plan.cost.baselines.map((side) => costLine(plan, side)),
   ];
 }
 
-function functionLines(plan: Plan, name: string): string[] {
+function functionLines(plan: Plan, { name, scaling }: StackConfig["functions"][number]): string[] {
   const scaleOut = plan.scaleOut[name];
   if (!scaleOut) return [];
   const { wantedAtPeak, secondsToMax, secondsToMaxControlPlaneOnly, drivenBy, bottleneck } = scaleOut;
+  const { metric } = scaling;
   return [
     `${name} at peak: ${formatCount(plan.capacity.peakRequestsPerPod[name] ?? 0)} requests/s per pod at max; wanted ${formatCount(wantedAtPeak.cpu)} replicas by CPU, ${formatCount(wantedAtPeak.requestRate)} by request rate`,
-    `${name} from min to max: ${timeToMax(secondsToMax)} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
+    `${name} from min to max: ${timeToMax(secondsToMax)} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${metric === "rps" || drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
   ];
 }
 

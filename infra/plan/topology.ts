@@ -2,6 +2,7 @@ import type { StackConfig } from "../config";
 import type { Problem } from "../problems";
 import type { Resources, Topology } from "./types";
 import { admissionDemand } from "./admission";
+import { autoscalingDemand } from "./autoscaling";
 import { worstMoment } from "./demand";
 import { formatCount, nextPowerOfTwo, sum } from "./numbers";
 import { observabilityDemand } from "./observability";
@@ -55,7 +56,10 @@ export function usableAddresses(maskSize: number): number {
 export function computedMaxPods(config: StackConfig, agents: number): number {
   const remaining = remainingAgents(agents);
   const pods = sum(worstMoment(config, config.functions, remaining), (demand) => demand.pods);
-  const platform = sum([platformDemand, observabilityDemand, admissionDemand], (demand) => demand(config).pods);
+  const platform = sum(
+    [platformDemand, observabilityDemand, admissionDemand, autoscalingDemand],
+    (demand) => demand(config).pods,
+  );
   const share = Math.ceil((pods + platform) / remaining) + config.cluster.systemPodsPerAgent;
   const rounded = Math.ceil(share / 10) * 10;
   return Math.max(DEFAULT_MAX_PODS, share <= BRIDGE_PORTS ? Math.min(rounded, BRIDGE_PORTS) : rounded);

@@ -185,23 +185,35 @@ function entryWarnings({ gateway: { entry } }: StackConfig, { requestPath }: Pic
 }
 
 function scaleOutWarnings(fn: FunctionConfig, scaleOut: ScaleOut): Problem[] {
-  const { max, min, cpuTarget, requestsPerPod } = fn.scaling;
+  const { max, min, metric, cpuTarget, requestsPerPod } = fn.scaling;
   const { cpu, requestRate } = scaleOut.wantedAtPeak;
+  const perPod = `at ${formatCount(requestsPerPod)}/s per pod`;
+  const [wanted, by] =
+    metric === "cpu"
+      ? [cpu, `by CPU (${formatPercent(cpuTarget)} of the request)`]
+      : [requestRate, `by request rate (${perPod})`];
   const path = `functions.${fn.name}.scaling.max`;
   const value = formatCount(max);
   return [
-    cpu < max &&
+    wanted < max &&
       max > min && {
         path,
         value,
-        limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: the autoscaler, which holds CPU, will not reach max (request rate, at ${formatCount(requestsPerPod)}/s per pod, would ask for ${formatCount(requestRate)})`,
-        fix: "declare a heavier workload.cpuPerRequest if requests are, or lower max",
+        ...(metric === "cpu"
+          ? {
+              limit: `${by} peak load asks for ${formatCount(cpu)} replicas: the autoscaler, which holds CPU, will not reach max (request rate, ${perPod}, would ask for ${formatCount(requestRate)})`,
+              fix: "declare a heavier workload.cpuPerRequest if requests are, or lower max",
+            }
+          : {
+              limit: `${by} peak load asks for ${formatCount(requestRate)} replicas: the autoscaler will not reach max`,
+              fix: "lower requestsPerPod or max",
+            }),
       },
-    cpu > max && {
+    wanted > max && {
       path,
       value,
-      limit: `by CPU (${formatPercent(cpuTarget)} of the request) peak load asks for ${formatCount(cpu)} replicas: at peak pods run above that`,
-      fix: `raise it to ${cpu} for room, if the agents hold it`,
+      limit: `${by} peak load asks for ${formatCount(wanted)} replicas: at peak pods run above that`,
+      fix: `raise it to ${wanted} for room, if the agents hold it`,
     },
     scaleOut.secondsToMax >= LONGEST_SCALE_OUT && {
       path: `functions.${fn.name}.scaling.up`,

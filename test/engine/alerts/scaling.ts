@@ -110,7 +110,14 @@ export const scaling: AlertCases = {
         ],
       },
     ],
-    silent: [{ when: "it has just been created and has no metrics yet", series: active("1x2 0x20"), at: "2m" }],
+    silent: [
+      { when: "it has just been created and has no metrics yet", series: active("1x2 0x20"), at: "2m" },
+      {
+        when: "its function has no pods, since nobody asks for it",
+        series: { ...active("0 1x20"), ...autoscaler("0x20", "50x20") },
+        at: "10m",
+      },
+    ],
   },
   FunctionThrottled: {
     fires: [

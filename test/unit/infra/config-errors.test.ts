@@ -136,7 +136,7 @@ const CASES: readonly Case[] = [
   [
     "an unknown key at the top",
     rawConfig({ gatway: {} }),
-    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, authorization, tenants, functions, routes, observability, admission, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys, snapshotStorage, gatewayTls, budgetStore, alertReceivers, logStorage; did you mean gateway?",
+    "gatway: unknown key: the keys here are platform, cluster, runtime, gateway, authorization, tenants, functions, routes, autoscaling, observability, admission, controlPlane, cost, kubeconfig, databaseUrls, pullCredentials, sshKeys, snapshotStorage, gatewayTls, budgetStore, alertReceivers, logStorage; did you mean gateway?",
   ],
   [
     "an unknown key deep down",

@@ -72,6 +72,24 @@ describe("10 to 5,000 replicas", () => {
     expect(seconds("30s")).toBe(seconds("5m"));
   });
 
+  it("by request rate climb as the gateway's rate does, an average over four scrapes", () => {
+    const by = (observability = {}) => scaleOut({ functions: [{ scaling: { metric: "rps" } }], observability });
+    // All 5,000 are asked for 15 + 60 s after the jump; the agents have started most of them by then.
+    expect(by()).toMatchObject({ drivenBy: "requestRate", secondsToMax: 131, bottleneck: "autoscaler" });
+    expect(by().secondsToMaxControlPlaneOnly).toBe(78);
+    expect(by({ scrapeInterval: "5s" })).toMatchObject({ secondsToMax: 121, bottleneck: "nodes" });
+  });
+
+  it("from none wait for KEDA to look once more", () => {
+    const objectives = { availability: "99.9%" };
+    const from = (min: number, more = {}) =>
+      scaleOut({ functions: [{ objectives, scaling: { metric: "rps", min, ...more } }] }).curve.find(
+        ({ desired }) => desired > min,
+      );
+    const [one, none] = [from(1), from(0, { pollingInterval: "30s" })];
+    expect(none!.second - one!.second).toBeGreaterThanOrEqual(25);
+  });
+
   it("start from the first step and end at max in the curve", () => {
     const { curve } = scaleOut();
     expect(curve).toHaveLength(60);

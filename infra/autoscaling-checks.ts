@@ -1,0 +1,91 @@
+import type { z } from "zod";
+import { KEDA } from "../components/autoscaling/names";
+import type { stackSchema } from "./config-schema";
+import type { Problem } from "./problems";
+
+type Parsed = z.output<typeof stackSchema>;
+
+/** What scaling by requests needs of the rest of the stack. */
+export function autoscalingProblems(config: Parsed): Problem[] {
+  const byRequests = config.functions.filter(({ scaling }) => scaling.metric === "rps");
+  if (byRequests.length === 0) return [];
+  return [
+    ...byRequests.flatMap(({ name }) => [...prometheusProblems(config, name), ...routeProblems(config, name)]),
+    ...placeProblems(config),
+    ...namespaceProblems(config),
+  ];
+}
+
+/** Processes beside a cluster that runs pods would be second ones. */
+function placeProblems({ cluster, autoscaling: { keda } }: Parsed): Problem[] {
+  const simulated = cluster.kind === "existing" && cluster.embedded === "simulated-nodes";
+  if (keda.kind === "pods" || simulated) return [];
+  return [
+    {
+      path: "autoscaling.keda.kind",
+      value: keda.kind,
+      limit: "pods run in this cluster, and KEDA in them",
+      fix: "use kind: pods",
+    },
+  ];
+}
+
+/** Who counts requests. On simulated nodes it is a process beside the control plane. */
+function prometheusProblems({ observability, autoscaling: { keda } }: Parsed, name: string): Problem[] {
+  if (observability.enabled || keda.kind === "processes") return [];
+  return [
+    {
+      path: `functions.${name}.scaling.metric`,
+      value: "rps",
+      limit: "observability.enabled is false, and its Prometheus is who counts requests",
+      fix: "enable observability, or use metric: cpu",
+    },
+  ];
+}
+
+/** Requests are counted by the gateway, of routes that tell whose they are (components/observability/rules/sources.ts). */
+function routeProblems({ functions, routes, gateway }: Parsed, name: string): Problem[] {
+  const { metric, min } = functions.find((fn) => fn.name === name)!.scaling;
+  const leading = routes.filter(({ to }) => to.some((one) => one.function === name));
+  const split = leading.filter(({ to }) => to.length > 1);
+  if (leading.length === 0) {
+    return [
+      {
+        path: `functions.${name}.scaling.metric`,
+        value: metric,
+        limit: "no route leads to it, so that the gateway counts no requests of it",
+        fix: "add a route, or use metric: cpu",
+      },
+    ];
+  }
+  if (gateway.kind === "kong" && split.length > 0) {
+    return [
+      {
+        path: `functions.${name}.scaling.metric`,
+        value: metric,
+        limit: "Kong counts requests by route, and cannot tell whose those of a split one are",
+        fix: "give it routes of its own, use Traefik, or metric: cpu",
+      },
+    ];
+  }
+  if (min > 0 || split.length === 0) return [];
+  return [
+    {
+      path: `functions.${name}.scaling.min`,
+      value: "0",
+      limit:
+        "a route is split between it and others: the gateway counts requests of its pods, and without any sees none",
+      fix: "use 1 or more, or give it routes of its own",
+    },
+  ];
+}
+
+function namespaceProblems({ tenants, gateway, observability }: Parsed): Problem[] {
+  return [
+    ...tenants.map(({ name }) => ({ path: `tenants.${name}.name`, value: name })),
+    { path: "gateway.namespace", value: gateway.namespace },
+    { path: "observability.namespace", value: observability.namespace },
+  ]
+    .filter(({ value }) => value === KEDA.namespace)
+    .map((one) => ({ ...one, limit: "is KEDA's namespace", fix: "use another name" }));
+}

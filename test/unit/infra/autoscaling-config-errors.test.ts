@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../infra/config";
+import { planOf, problemsOf, rawConfig, withFunction, type Raw } from "./support";
+
+const PATH = "functions.checkout.scaling";
+
+/** A function that is scaled by requests, of which nobody promises more than a stack without pods can keep. */
+function byRequests(scaling: Raw = {}, overrides: Raw = {}): Raw {
+  const objectives = { availability: "99.9%" };
+  return withFunction({ objectives, scaling: { metric: "rps", ...scaling } }, overrides);
+}
+
+const processes = { kind: "processes", port: 20_001, caFile: "ca.crt", prometheus: "http://127.0.0.1:20002" };
+
+it("scales by CPU, unless told otherwise", () => {
+  const [fn] = parseConfig(rawConfig()).functions;
+  expect(fn?.scaling).toMatchObject({
+    metric: "cpu",
+    min: 10,
+    activation: 0,
+    cooldown: 300_000,
+    pollingInterval: 15_000,
+  });
+  expect(fn?.scaling.fallback).toBeUndefined();
+});
+
+it("goes to no pods where that is asked for, by requests", () => {
+  const scaling = { min: 0, activation: 0.5, cooldown: "2m", pollingInterval: "5s", fallback: 40 };
+  expect(parseConfig(byRequests(scaling)).functions[0]?.scaling).toMatchObject({
+    ...{ min: 0, activation: 0.5, cooldown: 120_000, pollingInterval: 5000, fallback: 40 },
+  });
+});
+
+describe("refuses", () => {
+  it.each<readonly [behaviour: string, raw: Raw, problem: string]>([
+    [
+      "an unknown metric",
+      withFunction({ scaling: { metric: "rqs" } }),
+      `${PATH}.metric: "rqs": must be one of cpu, rps; did you mean rps?`,
+    ],
+    [
+      "no pods by CPU",
+      withFunction({ scaling: { min: 0 } }),
+      `${PATH}.min: 0: by CPU nothing asks for the first pod: where none is, none uses any; use 1 or more, or metric: rps`,
+    ],
+    [
+      "no pods beside an objective of 99.99 %",
+      withFunction({ scaling: { metric: "rps", min: 0 } }),
+      `${PATH}.min: 0: objectives.availability is 99.99%, and until the first pod is ready, half a minute to a minute, requests are answered with 503; use 1 or more, or promise less: objectives.availability "99.9%"`,
+    ],
+    [
+      "an activation where there are always pods",
+      byRequests({ activation: 5 }),
+      `${PATH}.activation: 5/s: is about a function that may have no pods; drop it, or set metric: rps and min: 0`,
+    ],
+    [
+      "a cool-down by CPU",
+      withFunction({ scaling: { cooldown: "2m" } }),
+      `${PATH}.cooldown: 2m: is about a function that may have no pods; drop it, or set metric: rps and min: 0`,
+    ],
+    [
+      "a polling interval by CPU",
+      withFunction({ scaling: { pollingInterval: "5s" } }),
+      `${PATH}.pollingInterval: 5s: is about scaling by requests; drop it, or set metric: rps`,
+    ],
+    [
+      "a fallback by CPU",
+      withFunction({ scaling: { fallback: 100 } }),
+      `${PATH}.fallback: 100: is about scaling by requests; drop it, or set metric: rps`,
+    ],
+    [
+      "a fallback out of bounds",
+      byRequests({ max: 200, fallback: 201 }),
+      `${PATH}.fallback: 201: must be from min 10 to max 200; correct it, or leave it out: the count then stays as it is`,
+    ],
+    [
+      "a fallback beside parts of requests",
+      byRequests({ requestsPerPod: 0.5, fallback: 20 }),
+      `${PATH}.requestsPerPod: 0.5: KEDA reckons its fallback by whole requests; use a whole number, or drop fallback`,
+    ],
+    [
+      "less than the autoscaler can count",
+      byRequests({ requestsPerPod: 0.0001 }),
+      `${PATH}.requestsPerPod: 0.0001: the autoscaler counts thousandths of a request; use 0.001 or more`,
+    ],
+    [
+      "parts of seconds",
+      byRequests({ pollingInterval: "1500ms" }),
+      `${PATH}.pollingInterval: 1500ms: KEDA takes whole seconds; this program from 1s to 1h; for example "30s"`,
+    ],
+    [
+      "requests that nobody counts",
+      byRequests({}, { observability: { enabled: false } }),
+      `${PATH}.metric: rps: observability.enabled is false, and its Prometheus is who counts requests; enable observability, or use metric: cpu`,
+    ],
+    [
+      "a function without a route",
+      rawConfig({ functions: [{}, { name: "checkout", scaling: { metric: "rps" } }] }),
+      `${PATH}.metric: rps: no route leads to it, so that the gateway counts no requests of it; add a route, or use metric: cpu`,
+    ],
+    [
+      "no pods on a split route",
+      splitRoute({ min: 0 }),
+      `${PATH}.min: 0: a route is split between it and others: the gateway counts requests of its pods, and without any sees none; use 1 or more, or give it routes of its own`,
+    ],
+    [
+      "a split route that Kong counts",
+      splitRoute({}, { gateway: { kind: "kong" } }),
+      `${PATH}.metric: rps: Kong counts requests by route, and cannot tell whose those of a split one are; give it routes of its own, use Traefik, or metric: cpu`,
+    ],
+    [
+      "KEDA's namespace for somebody else",
+      byRequests({}, { observability: { namespace: "keda" } }),
+      "observability.namespace: keda: is KEDA's namespace; use another name",
+    ],
+    [
+      "KEDA nowhere",
+      byRequests({}, { autoscaling: { keda: { kind: "helm" } } }),
+      'autoscaling.keda.kind: "helm": must say where KEDA runs: pods, or processes (beside a control plane whose nodes are simulated); set kind: pods, or kind: processes with port, caFile and prometheus',
+    ],
+    [
+      "a Prometheus of somebody else's",
+      byRequests({}, { autoscaling: { keda: { ...processes, prometheus: "http://prometheus.example.com" } } }),
+      'autoscaling.keda.prometheus: "http://prometheus.example.com": must be an http URL on loopback; for example "http://127.0.0.1:9090"',
+    ],
+    [
+      "KEDA beside a cluster whose pods run",
+      byRequests({}, { autoscaling: { keda: processes } }),
+      "autoscaling.keda.kind: processes: pods run in this cluster, and KEDA in them; use kind: pods",
+    ],
+  ])("%s", (_behaviour, raw, problem) => {
+    expect(problemsOf(() => parseConfig(raw))).toEqual([problem]);
+  });
+
+  it("more requests of a pod than its CPU serves, in the plan", () => {
+    expect(problemsOf(() => planOf(byRequests({ requestsPerPod: 600 })))).toContain(
+      `${PATH}.requestsPerPod: 600: a pod at its limit of 100m serves 555.6/s: it is overloaded before another one comes; lower it, or raise resources.limits.cpu`,
+    );
+  });
+});
+
+it("needs no Prometheus of the stack's where KEDA and it are processes beside simulated nodes", () => {
+  const cluster = { kind: "existing", kubeconfig: "kubeconfig.yaml", embedded: "simulated-nodes", agents: 10 };
+  const raw = byRequests({}, { cluster, observability: { enabled: false }, autoscaling: { keda: processes } });
+  expect(parseConfig(raw).autoscaling.keda).toEqual(processes);
+});
+
+function splitRoute(scaling: Raw, overrides: Raw = {}): Raw {
+  const objectives = { availability: "99.9%" };
+  return rawConfig({
+    functions: [{ name: "checkout", objectives, scaling: { metric: "rps", ...scaling } }, { name: "next" }],
+    routes: [
+      {
+        to: [
+          { function: "checkout", weight: 90 },
+          { function: "next", weight: 10 },
+        ],
+      },
+    ],
+    ...overrides,
+  });
+}
