@@ -28,6 +28,8 @@ const zones = [
       "./functions/names.ts",
       "./observability/dashboards",
       "./observability/names.ts",
+      "./observability/rules",
+      "./observability/scrape.ts",
     ],
     message:
       "Objects are the program's; what nodes and control plane are set to and made of, what runs on hosts, and what dashboards show, is known on both sides.",
@@ -90,6 +92,8 @@ const PURE = [
   "components/functions/names.ts",
   "components/observability/dashboards/**",
   "components/observability/names.ts",
+  "components/observability/rules/**",
+  "components/observability/scrape.ts",
 ];
 
 /** What stack policies rest on of infra/: pure values alone. The SDKs take seconds to load. */

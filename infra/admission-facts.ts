@@ -1,8 +1,10 @@
 import { GATEKEEPER } from "../components/admission/names";
+import { KEDA } from "../components/autoscaling/names";
 import { hostsNamespaceName } from "../components/observability/names";
 import type { AdmissionFacts, PlatformNamespaceFacts } from "../policies/admission/policy";
 import type { StackConfig } from "./config";
 import { platformImages } from "./images";
+import { scalesByRequests } from "./plan/autoscaling";
 
 /** MetalLB's own, which its manifest names. */
 const METALLB = { namespace: "metallb-system", registry: "quay.io/metallb/" };
@@ -31,12 +33,14 @@ export function admissionFacts(config: StackConfig): AdmissionFacts {
   };
 }
 
-function platformNamespaces({ gateway, observability }: StackConfig): readonly PlatformNamespaceFacts[] {
+function platformNamespaces(config: StackConfig): readonly PlatformNamespaceFacts[] {
+  const { gateway, observability } = config;
   const { namespace } = observability;
   return [
     { role: "gateway", namespace: gateway.namespace },
     { role: "admission", namespace: GATEKEEPER.namespace },
     ...(gateway.entry.kind === "metallb" ? [{ role: "metallb", namespace: METALLB.namespace } as const] : []),
+    ...(scalesByRequests(config) ? [{ role: "autoscaling", namespace: KEDA.namespace } as const] : []),
     ...(observability.enabled
       ? [
           { role: "monitoring", namespace } as const,
@@ -48,8 +52,13 @@ function platformNamespaces({ gateway, observability }: StackConfig): readonly P
 
 /** Repositories, at any version: an upgrade's new image and what still runs are both allowed. */
 function platformRepositories(config: StackConfig): readonly string[] {
-  const { observability: watching, ...others } = platformImages(config);
-  const images = [...Object.values(others), ...(config.observability.enabled ? Object.values(watching) : [])];
+  const { observability: watching, kedaOperator, kedaAdapter, ...others } = platformImages(config);
+  const scaling = scalesByRequests(config) ? [kedaOperator, kedaAdapter] : [];
+  const images = [
+    ...Object.values(others),
+    ...scaling,
+    ...(config.observability.enabled ? Object.values(watching) : []),
+  ];
   const own = images.map((image) => image.replace(/(?::[\w.-]+)?(?:@sha256:[a-f0-9]+)?$/, ""));
   return [...new Set([...own, ...(config.gateway.entry.kind === "metallb" ? [METALLB.registry] : [])])].sort();
 }

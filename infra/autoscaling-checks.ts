@@ -16,18 +16,17 @@ export function autoscalingProblems(config: Parsed): Problem[] {
   ];
 }
 
-/** Processes beside a cluster that runs pods would be second ones. */
+/** Processes beside a cluster that runs pods would be second ones, and in pods that are simulated nothing runs. */
 function placeProblems({ cluster, autoscaling: { keda } }: Parsed): Problem[] {
-  const simulated = cluster.kind === "existing" && cluster.embedded === "simulated-nodes";
-  if (keda.kind === "pods" || simulated) return [];
-  return [
-    {
-      path: "autoscaling.keda.kind",
-      value: keda.kind,
-      limit: "pods run in this cluster, and KEDA in them",
-      fix: "use kind: pods",
-    },
-  ];
+  const embedded = cluster.kind === "existing" ? cluster.embedded : undefined;
+  const problem = (limit: string, fix: string) => [{ path: "autoscaling.keda.kind", value: keda.kind, limit, fix }];
+  if (embedded === "simulated-nodes") {
+    if (keda.kind === "processes") return [];
+    return problem("nothing runs in simulated pods", "use kind: processes, as Pulumi.local.yaml does");
+  }
+  if (keda.kind === "processes") return problem("pods run in this cluster, and KEDA in them", "use kind: pods");
+  if (embedded === undefined) return [];
+  return problem("no images of KEDA are put together for a node on this machine", "use metric: cpu for its functions");
 }
 
 /** Who counts requests. On simulated nodes it is a process beside the control plane. */

@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import * as path from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { Admission } from "../components/admission/admission";
 import type { WebhookTarget } from "../components/admission/webhook";
 import {
@@ -13,6 +11,7 @@ import {
 } from "../policies/admission";
 import { admissionFacts } from "./admission-facts";
 import { apiServerPeers } from "./api-server";
+import { readCertificate } from "./certificate";
 import type { StackConfig } from "./config";
 import { platformImages } from "./images";
 import type { Plan } from "./plan";
@@ -22,7 +21,7 @@ import { prometheusPeer } from "./watching";
 export interface WebhookAccess {
   readonly target: WebhookTarget;
   /** Set in a preview of a stack whose certificate is not there yet. */
-  readonly warning?: string;
+  readonly warning?: string | undefined;
 }
 
 /**
@@ -36,19 +35,8 @@ export function webhookAccess(
   preview: boolean,
 ): WebhookAccess {
   if (!enabled || webhook.kind === "service") return { target: { kind: "service" } };
-  const file = path.resolve(projectRoot, webhook.caFile);
-  const tell = (problem: string) => `admission.webhook.caFile: ${file}: ${problem}`;
-  const target = (certificate: string) => ({ kind: "url", url: webhook.url, certificate }) as const;
-  if (!existsSync(file)) {
-    const missing = tell("is not there; correct the path (for a cluster that `make up` starts, it writes it)");
-    if (!preview) throw new pulumi.RunError(missing);
-    return { target: target(""), warning: `${missing}. Previewed without it` };
-  }
-  const certificate = readFileSync(file, "utf8");
-  if (!certificate.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new pulumi.RunError(tell("must be a certificate as PEM"));
-  }
-  return { target: target(certificate) };
+  const { certificate, warning } = readCertificate("admission.webhook.caFile", webhook.caFile, projectRoot, preview);
+  return { target: { kind: "url", url: webhook.url, certificate }, warning };
 }
 
 export interface GuardingArgs {

@@ -21,7 +21,9 @@ import { guarding, webhookAccess } from "./guarding";
 import { readManifest } from "./manifests";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
+import { scalesByRequests } from "./plan/autoscaling";
 import { readable, report } from "./report";
+import { metricsAccess, requestSource, scaling } from "./scaling";
 import { tokenKeys } from "./token-keys";
 import { assertUpgradePath, installedVersion } from "./upgrade-path";
 import { MANIFESTS } from "./versions";
@@ -54,8 +56,11 @@ export = async function program(): Promise<StackOutputs> {
   const gatekeeper = config.admission.enabled
     ? readable(() => readManifest(MANIFESTS.gatekeeper, projectRoot))
     : undefined;
+  const keda = scalesByRequests(config) ? readable(() => readManifest(MANIFESTS.keda, projectRoot)) : undefined;
   const { target, warning: webhookWarning } = webhookAccess(config, projectRoot, preview);
-  await report({ config, plan, warnings: [access.warning, keysWarning, webhookWarning], preview });
+  const metrics = metricsAccess(config, projectRoot, preview);
+  const warnings = [access.warning, keysWarning, webhookWarning, metrics.warning];
+  await report({ config, plan, warnings, preview });
 
   const { environment, protect } = config.platform;
   const provider = new k8s.Provider("cluster", {
@@ -73,6 +78,8 @@ export = async function program(): Promise<StackOutputs> {
 
   const { agentLabels } = plan.topology;
   const runtime = new WasmRuntime("wasm-runtime", { environment, runtime: config.runtime, agentLabels }, guarded);
+
+  const scaled = scaling({ config, manifest: keda, target: metrics.target, guarded });
 
   const tenants = byName(config.tenants, ({ name, group }) => {
     const functions = config.functions.filter((fn) => fn.tenant === name);
@@ -99,8 +106,9 @@ export = async function program(): Promise<StackOutputs> {
         secondsToMax: of(plan.scaleOut, fn.name).secondsToMax,
         databaseUrl: secrets.databaseUrls[fn.name],
         headless: gateway.kind === "kong",
+        requests: requestSource(config, fn),
       },
-      { provider, dependsOn: [tenant] },
+      { provider, dependsOn: [tenant, ...(scaled && fn.scaling.metric === "rps" ? [scaled] : [])] },
     );
   });
 

@@ -13,6 +13,7 @@ import type { StackConfig } from "./config";
 import { platformImages } from "./images";
 import type { Plan } from "./plan";
 import type { StackSecrets } from "./read-config";
+import { scalingPeer } from "./scaling";
 
 export interface WatchingArgs {
   readonly config: StackConfig;
@@ -62,6 +63,7 @@ export function watching({ config, plan, secrets, runtime, guarded }: WatchingAr
         },
       ],
       admission: config.admission.enabled ? GATEKEEPER_PEER : undefined,
+      autoscaler: scalingPeer(config),
       apiServer: apiServerPeers(config),
       hosts: hostPeers(config),
       priorityClassName: runtime.platformPriorityClassName,

@@ -18,8 +18,13 @@ export function autoscalerSpec(fn: FunctionConfig): types.input.autoscaling.v2.H
         resource: { name: "cpu", target: { type: "Utilization", averageUtilization: wholePercent(scaling.cpuTarget) } },
       },
     ],
-    behavior: { scaleUp: scalingRules(scaling.up), scaleDown: scalingRules(scaling.down) },
+    behavior: autoscalerRules(fn),
   };
+}
+
+/** How fast it goes up and down, by whichever metric. */
+export function autoscalerRules({ scaling }: FunctionConfig) {
+  return { scaleUp: scalingRules(scaling.up), scaleDown: scalingRules(scaling.down) };
 }
 
 /** In each period, whichever of the two allows more pods. */

@@ -6,7 +6,9 @@ import { contentHash } from "../workload";
 import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
 import { deploymentSpec, type LostNodeToleration } from "./deployment";
 import { CONFIG_FILE, DATABASE_KEY, functionConfig } from "./function-config";
+import { autoscalerName } from "./names";
 import { databasePolicy, headlessSpec, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
+import { scaledObjectSpec, type RequestSource } from "./scaled-object";
 
 export interface WasmFunctionArgs {
   readonly fn: FunctionConfig;
@@ -25,12 +27,14 @@ export interface WasmFunctionArgs {
   readonly pullSecretName?: pulumi.Input<string> | undefined;
   /** Connection of the database. Default: the secret that `fn.database` names is made by someone else. */
   readonly databaseUrl?: pulumi.Input<string> | undefined;
+  /** Who counts its requests, where it is scaled by them. */
+  readonly requests?: RequestSource | undefined;
   /** Whether DNS tells the pods' own addresses, as `<function>-pods`: how Kong finds them. Default: false. */
   readonly headless?: boolean;
 }
 
 /**
- * A function: its pods, kept ready behind a Service of its name, scaled by CPU, rolled without downtime, reached
+ * A function: its pods, kept ready behind a Service of its name, scaled by CPU or by requests, rolled without downtime, reached
  * from the gateway alone. Depend on the tenant, so that quota and isolation are there before the pods.
  */
 export class WasmFunction extends pulumi.ComponentResource {
@@ -94,11 +98,7 @@ export class WasmFunction extends pulumi.ComponentResource {
         inside,
       );
     }
-    const autoscaler = new k8s.autoscaling.v2.HorizontalPodAutoscaler(
-      `${name}-hpa`,
-      { metadata: metadata(`${name}-hpa`), spec: autoscalerSpec(fn) },
-      inside,
-    );
+    const autoscaler = createAutoscaler(args, metadata, inside);
     new k8s.policy.v1.PodDisruptionBudget(
       name,
       { metadata: metadata(name), spec: disruptionBudgetSpec(fn, selector) },
@@ -120,7 +120,7 @@ export class WasmFunction extends pulumi.ComponentResource {
     this.serviceName = service.metadata.name;
     this.url = pulumi.interpolate`http://${this.serviceName}.${this.namespace}.svc.cluster.local`;
     this.deploymentName = deployment.metadata.name;
-    this.autoscalerName = autoscaler.metadata.name;
+    this.autoscalerName = autoscaler;
     this.image = pulumi.output(fn.image.text);
     this.registerOutputs({
       namespace: this.namespace,
@@ -134,6 +134,31 @@ export class WasmFunction extends pulumi.ComponentResource {
 }
 
 type Metadata = (name: string) => { name: string; namespace: pulumi.Input<string>; labels: Record<string, string> };
+
+/**
+ * The autoscaler, by its name: one on CPU, or that which KEDA makes of a ScaledObject.
+ *
+ * @throws Error where it is scaled by requests and nobody counts them
+ */
+function createAutoscaler({ fn, requests }: WasmFunctionArgs, metadata: Metadata, opts: pulumi.CustomResourceOptions) {
+  if (fn.scaling.metric === "cpu") {
+    const name = autoscalerName(fn);
+    const spec = autoscalerSpec(fn);
+    return new k8s.autoscaling.v2.HorizontalPodAutoscaler(name, { metadata: metadata(name), spec }, opts).metadata.name;
+  }
+  if (requests === undefined) throw new Error(`${fn.name} is scaled by requests, and nobody counts them`);
+  const scaled = new k8s.apiextensions.CustomResource(
+    `${fn.name}-scaled-object`,
+    {
+      apiVersion: "keda.sh/v1alpha1",
+      kind: "ScaledObject",
+      metadata: metadata(fn.name),
+      spec: scaledObjectSpec(fn, requests),
+    },
+    opts,
+  );
+  return scaled.urn.apply(() => autoscalerName(fn));
+}
 
 /**
  * Immutable and named by its content, in Pulumi's eyes too: a new config is a new object, and the old one is deleted

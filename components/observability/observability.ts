@@ -52,6 +52,8 @@ export interface ObservabilityArgs {
   /** Of the request path. */
   readonly requestPath: readonly ScrapedPeer[];
   /** Gatekeeper's pods, where this stack has them. */
+  /** Who asks Prometheus what to scale by. */
+  readonly autoscaler?: Peer | undefined;
   readonly admission?: (ScrapedPeer & { readonly namespace: string; readonly component: string }) | undefined;
   readonly apiServer: ApiServerPeers;
   /** Networks in which hosts are, and ports of the control plane there. */
@@ -167,7 +169,7 @@ export class Observability extends pulumi.ComponentResource {
           { ...collector, ports: [COLLECTOR_METRICS_PORT] },
           ...(observability.grafana.enabled ? [{ ...grafana, ports: [GRAFANA_PORT] }] : []),
         ],
-        readers: [grafana],
+        readers: [grafana, ...(args.autoscaler ? [args.autoscaler] : [])],
       },
       inside,
     );

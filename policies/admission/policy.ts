@@ -35,7 +35,7 @@ export interface FunctionFacts {
   readonly maxReplicas: number;
 }
 
-export type PlatformRole = "gateway" | "admission" | "metallb" | "monitoring" | "monitoring-hosts";
+export type PlatformRole = "gateway" | "admission" | "autoscaling" | "metallb" | "monitoring" | "monitoring-hosts";
 
 export interface PlatformNamespaceFacts {
   readonly role: PlatformRole;

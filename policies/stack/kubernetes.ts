@@ -29,12 +29,22 @@ interface Inputs {
   readonly "kubernetes:core/v1:ReplicationController": Unwrap<types.input.core.v1.ReplicationController>;
   readonly "kubernetes:core/v1:Service": Unwrap<types.input.core.v1.Service>;
   readonly "kubernetes:core/v1:ServiceAccount": Unwrap<types.input.core.v1.ServiceAccount>;
+  readonly "kubernetes:keda.sh/v1alpha1:ScaledObject": ScaledObject;
   readonly "kubernetes:networking.k8s.io/v1:NetworkPolicy": Unwrap<types.input.networking.v1.NetworkPolicy>;
   readonly "kubernetes:policy/v1:PodDisruptionBudget": Unwrap<types.input.policy.v1.PodDisruptionBudget>;
   readonly "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": Unwrap<types.input.rbac.v1.ClusterRole>;
   readonly "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": Unwrap<types.input.rbac.v1.ClusterRoleBinding>;
   readonly "kubernetes:rbac.authorization.k8s.io/v1:Role": Unwrap<types.input.rbac.v1.Role>;
   readonly "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": Unwrap<types.input.rbac.v1.RoleBinding>;
+}
+
+/** What of KEDA's ScaledObject is judged. */
+interface ScaledObject {
+  readonly spec?: {
+    readonly scaleTargetRef: { readonly kind?: string; readonly name: string };
+    readonly minReplicaCount?: number;
+    readonly maxReplicaCount?: number;
+  };
 }
 
 interface Login {

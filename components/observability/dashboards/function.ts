@@ -6,7 +6,8 @@ import { above, bars, figure, filling, graph, lines, log, metric, remaining, UNI
 const OF_FUNCTION = '{function="$function"}';
 /** The function's Deployment and autoscaler, which have its name. */
 const DEPLOYMENT = '{namespace="$tenant", deployment="$function"}';
-const AUTOSCALER = '{namespace="$tenant", horizontalpodautoscaler="$function-hpa"}';
+/** By CPU, or KEDA's. */
+const AUTOSCALER = '{namespace="$tenant", horizontalpodautoscaler=~"$function(-rps)?-hpa"}';
 /** Labels of its pods, which have its name and two more parts without a dash. */
 const PODS = 'namespace="$tenant", pod=~"$function-[^-]+-[^-]+"';
 

@@ -145,6 +145,15 @@ function baseSeries(kind: Kind, { base }: Windows): string {
   return `slo:${kind}:rate${promDuration(base)}`;
 }
 
+/**
+ * A function's requests/s, as they are recorded over the base window, for who scales by them: one number, 0 where gateways are
+ * read that have counted none, and nothing where no gateway is read.
+ */
+export function requestsQuery({ name, tenant }: FunctionConfig, observability: RulesArgs["observability"]): string {
+  const counted = `${baseSeries("requests", windowsOf(observability))}{function="${name}",tenant="${tenant}"}`;
+  return `sum(${counted}) or sum(up{job="gateway"} == 1) * 0`;
+}
+
 /** One average for each step, which only windows are made of. */
 function stepSeries(kind: Kind): string {
   return `slo:${kind}:avg_step`;

@@ -8,6 +8,7 @@ const VERSIONS: Readonly<Record<string, string>> = {
   batch: "v1",
   core: "v1",
   extensions: "none of them",
+  "keda.sh": "v1alpha1",
   "networking.k8s.io": "v1",
   policy: "v1",
   "rbac.authorization.k8s.io": "v1",

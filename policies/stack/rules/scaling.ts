@@ -22,8 +22,32 @@ import { isTenants } from "./images";
 
 const REPLICAS = "spec.replicas";
 
-function autoscalerOf(resource: Judged) {
-  return inputsOf(resource, "kubernetes:autoscaling/v2:HorizontalPodAutoscaler");
+/** What scales: an autoscaler, or the ScaledObject that KEDA makes one of. */
+interface Autoscaler {
+  readonly target: { readonly kind: string; readonly name: string } | undefined;
+  /** Of replicas, each with the field that has it. */
+  readonly min: { readonly field: string; readonly count: number };
+  readonly max: { readonly field: string; readonly count: number };
+}
+
+function autoscalerOf(resource: Judged): Autoscaler | undefined {
+  const hpa = inputsOf(resource, "kubernetes:autoscaling/v2:HorizontalPodAutoscaler");
+  if (hpa !== undefined) {
+    return {
+      target: hpa.spec?.scaleTargetRef,
+      min: { field: "spec.minReplicas", count: hpa.spec?.minReplicas ?? 1 },
+      max: { field: "spec.maxReplicas", count: hpa.spec?.maxReplicas ?? 1 },
+    };
+  }
+  const scaled = inputsOf(resource, "kubernetes:keda.sh/v1alpha1:ScaledObject");
+  if (scaled === undefined) return undefined;
+  const { scaleTargetRef, minReplicaCount, maxReplicaCount } = scaled.spec ?? {};
+  return {
+    // What is not said is as KEDA has it.
+    target: scaleTargetRef && { kind: scaleTargetRef.kind ?? "Deployment", name: scaleTargetRef.name },
+    min: { field: "spec.minReplicaCount", count: minReplicaCount ?? 0 },
+    max: { field: "spec.maxReplicaCount", count: maxReplicaCount ?? 100 },
+  };
 }
 
 function deploymentOf(resource: Judged) {
@@ -39,7 +63,7 @@ function deploymentOf(resource: Judged) {
 /** What an autoscaler scales, by kind, namespace and name as messages have them. */
 function targetOf(autoscaler: Judged): string | undefined {
   return ifKnown(() => {
-    const target = autoscalerOf(autoscaler)?.spec?.scaleTargetRef;
+    const target = autoscalerOf(autoscaler)?.target;
     const namespace = isPlaceKnown(autoscaler) ? namespaceOf(autoscaler) : UNKNOWN_NAMESPACE;
     return target && `${target.kind} ${namespace}/${target.name}`;
   });
@@ -65,9 +89,9 @@ export const autoscalerRequired: GraphPolicy = {
         report(
           resource,
           problemAt(resource, "spec", {
-            value: "no HorizontalPodAutoscaler",
+            value: "no autoscaler",
             limit: "nothing scales it with its load, in or out",
-            fix: `make one in namespace ${namespaceOf(resource)} with scaleTargetRef.name ${nameOf(resource)}`,
+            fix: `make a HorizontalPodAutoscaler or a ScaledObject in namespace ${namespaceOf(resource)} with scaleTargetRef.name ${nameOf(resource)}`,
           }),
         );
       });
@@ -101,28 +125,29 @@ export const replicaLimits: ResourcePolicy = {
   description: "Autoscalers stay within their function's bounds, from which quotas and agents follow.",
   judge: (resource, facts, report) => {
     judgement(() => judgeReplicas(resource, facts, report));
-    const spec = ifKnown(() => autoscalerOf(resource)?.spec);
-    const bounds = spec && boundsOf(resource, facts);
-    if (spec === undefined || bounds === undefined) return;
+    const bounds = autoscalerOf(resource) && boundsOf(resource, facts);
+    if (bounds === undefined) return;
     const { min, max, path } = bounds;
     judgement(() => {
-      if (spec.maxReplicas <= max) return;
+      const found = autoscalerOf(resource)!.max;
+      if (found.count <= max) return;
       report(
-        problemAt(resource, "spec.maxReplicas", {
-          value: String(spec.maxReplicas),
+        problemAt(resource, found.field, {
+          value: String(found.count),
           limit: `the plan has room for ${max}`,
           fix: `raise ${path}.max, and the plan with it`,
         }),
       );
     });
     judgement(() => {
-      const found = spec.minReplicas ?? 1;
-      if (found >= min && found <= spec.maxReplicas) return;
+      const { min: found, max: most } = autoscalerOf(resource)!;
+      if (found.count >= min && found.count <= most.count) return;
+      const below = found.count < min;
       report(
-        problemAt(resource, "spec.minReplicas", {
-          value: String(found),
-          limit: found < min ? `${path}.min keeps ${min} warm` : `is above its maximum of ${spec.maxReplicas}`,
-          fix: found < min ? `set it to ${min}, or lower ${path}.min` : "lower it",
+        problemAt(resource, found.field, {
+          value: String(found.count),
+          limit: below ? `${path}.min keeps ${min} warm` : `is above its maximum of ${most.count}`,
+          fix: below ? `set it to ${min}, or lower ${path}.min` : "lower it",
         }),
       );
     });
@@ -200,7 +225,7 @@ function judgeCovered(target: Judged, autoscaler: Judged, budgets: readonly Judg
 
 function judgeBudget(budget: Judged, autoscaler: Judged | undefined, report: ReportAt): void {
   const { maxUnavailable, minAvailable, selector = {} } = budgetOf(budget)!.spec ?? {};
-  const least = (autoscaler && autoscalerOf(autoscaler)?.spec?.minReplicas) ?? 1;
+  const least = Math.max(1, (autoscaler && autoscalerOf(autoscaler)?.min.count) ?? 1);
   const blocks = (field: string, value: string | number, limit: string) =>
     report(
       budget,

@@ -10,6 +10,7 @@ function byRequests(scaling: Raw = {}, overrides: Raw = {}): Raw {
   return withFunction({ objectives, scaling: { metric: "rps", ...scaling } }, overrides);
 }
 
+const cluster = { kind: "existing", kubeconfig: "kubeconfig.yaml", agents: 10 };
 const processes = { kind: "processes", port: 20_001, caFile: "ca.crt", prometheus: "http://127.0.0.1:20002" };
 
 it("scales by CPU, unless told otherwise", () => {
@@ -128,6 +129,16 @@ describe("refuses", () => {
       byRequests({}, { autoscaling: { keda: processes } }),
       "autoscaling.keda.kind: processes: pods run in this cluster, and KEDA in them; use kind: pods",
     ],
+    [
+      "KEDA in pods that are simulated",
+      byRequests({}, { cluster: { ...cluster, embedded: "simulated-nodes" } }),
+      "autoscaling.keda.kind: pods: nothing runs in simulated pods; use kind: processes, as Pulumi.local.yaml does",
+    ],
+    [
+      "KEDA on a node of this machine",
+      byRequests({}, { cluster: { ...cluster, embedded: "wasm-node" } }),
+      "autoscaling.keda.kind: pods: no images of KEDA are put together for a node on this machine; use metric: cpu for its functions",
+    ],
   ])("%s", (_behaviour, raw, problem) => {
     expect(problemsOf(() => parseConfig(raw))).toEqual([problem]);
   });
@@ -140,8 +151,11 @@ describe("refuses", () => {
 });
 
 it("needs no Prometheus of the stack's where KEDA and it are processes beside simulated nodes", () => {
-  const cluster = { kind: "existing", kubeconfig: "kubeconfig.yaml", embedded: "simulated-nodes", agents: 10 };
-  const raw = byRequests({}, { cluster, observability: { enabled: false }, autoscaling: { keda: processes } });
+  const simulated = { ...cluster, embedded: "simulated-nodes" };
+  const raw = byRequests(
+    {},
+    { cluster: simulated, observability: { enabled: false }, autoscaling: { keda: processes } },
+  );
   expect(parseConfig(raw).autoscaling.keda).toEqual(processes);
 });
 

@@ -423,3 +423,67 @@ describe("WasmFunction with a database", () => {
     expect(podTemplate(created).metadata.annotations).toEqual({});
   });
 });
+
+describe("a function that is scaled by its requests", () => {
+  const requests = { prometheus: "http://prometheus.example.com:9090", query: "sum(requests)" };
+  const scaling = { metric: "rps", min: 0, max: 400, activation: 0.5, cooldown: "2m", requestsPerPod: 12.5 };
+  const objectives = { availability: "99.9%" };
+
+  it("has a ScaledObject in place of its autoscaler, which KEDA makes under a name of its own", async () => {
+    const { resources, result } = await create({ objectives, scaling }, { requests });
+    expect(names(resources).filter((name) => name.includes("autoscaling"))).toEqual([]);
+    expect(await valueOf(result.autoscalerName)).toBe("checkout-rps-hpa");
+    const rules = (percent: number, pods: number, stabilizationWindowSeconds: number) => ({
+      stabilizationWindowSeconds,
+      selectPolicy: "Max",
+      policies: [
+        { type: "Percent", value: percent, periodSeconds: 15 },
+        { type: "Pods", value: pods, periodSeconds: 15 },
+      ],
+    });
+    const scaled = find(resources, "kubernetes:keda.sh/v1alpha1:ScaledObject", "checkout-scaled-object");
+    expect(scaled.inputs).toEqual({
+      apiVersion: "keda.sh/v1alpha1",
+      kind: "ScaledObject",
+      metadata: metadata("checkout"),
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "checkout" },
+        minReplicaCount: 0,
+        maxReplicaCount: 400,
+        pollingInterval: 15,
+        cooldownPeriod: 120,
+        advanced: {
+          horizontalPodAutoscalerConfig: {
+            name: "checkout-rps-hpa",
+            behavior: { scaleUp: rules(900, 1000, 0), scaleDown: rules(10, 1, 120) },
+          },
+        },
+        triggers: [
+          {
+            type: "prometheus",
+            metricType: "AverageValue",
+            metadata: {
+              serverAddress: "http://prometheus.example.com:9090",
+              query: "sum(requests)",
+              threshold: "12.5",
+              activationThreshold: "0.5",
+              ignoreNullValues: "false",
+            },
+          },
+        ],
+      },
+    });
+  });
+
+  it("falls back on a count while nobody counts, where it names one", async () => {
+    const { resources } = await create({ scaling: { metric: "rps", fallback: 300 } }, { requests });
+    const scaled = find(resources, "kubernetes:keda.sh/v1alpha1:ScaledObject", "checkout-scaled-object");
+    expect(scaled.inputs).toMatchObject({ spec: { fallback: { failureThreshold: 12, replicas: 300 } } });
+  });
+
+  it("is not made where nobody counts its requests", async () => {
+    await expect(create({ scaling: { metric: "rps" } })).rejects.toThrow(
+      "checkout is scaled by requests, and nobody counts them",
+    );
+  });
+});

@@ -208,7 +208,7 @@ describe("queries", () => {
   it("have another function where it is asked for", () => {
     const exprs = dashboardQueries(args(), { function: "transfer", tenant: "bank" }).map(({ expr }) => expr);
     expect(exprs).toContain(
-      'kube_horizontalpodautoscaler_spec_max_replicas{namespace="bank", horizontalpodautoscaler="transfer-hpa"}',
+      'kube_horizontalpodautoscaler_spec_max_replicas{namespace="bank", horizontalpodautoscaler=~"transfer(-rps)?-hpa"}',
     );
     expect(exprs.join()).not.toContain("checkout");
   });

@@ -200,7 +200,7 @@ export const BAD_CHANGES: readonly BadChange[] = [
     change: "a function that nothing scales",
     of: ["autoscaling/v2:HorizontalPodAutoscaler", "serverless-function-hpa"],
     without: true,
-    says: "Deployment shop/serverless-function spec: no HorizontalPodAutoscaler: nothing scales it with its load, in or out; make one in namespace shop with scaleTargetRef.name serverless-function",
+    says: "Deployment shop/serverless-function spec: no autoscaler: nothing scales it with its load, in or out; make a HorizontalPodAutoscaler or a ScaledObject in namespace shop with scaleTargetRef.name serverless-function",
   },
   {
     policy: "autoscaled-replicas",

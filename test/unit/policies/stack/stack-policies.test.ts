@@ -43,6 +43,66 @@ describe("a bad change of production", () => {
   });
 });
 
+describe("a stack whose function is scaled by its requests", () => {
+  const overrides = {
+    functions: [
+      {
+        image: `registry.example.com/serverless-function@sha256:${"a".repeat(64)}`,
+        objectives: { availability: "99.9%" },
+        scaling: { metric: "rps", min: 0, max: 4000 },
+      },
+    ],
+  };
+  const OBJECT = ["keda.sh/v1alpha1:ScaledObject", "serverless-function-scaled-object"] as const;
+  let byRequests: readonly Registered[];
+  beforeAll(async () => {
+    byRequests = (await registerStack("prod", overrides)).resources;
+  }, 60_000);
+
+  it("passes, with KEDA in it", () => {
+    expect(byRequests.map(({ name }) => name)).toContain("keda-keda-operator");
+    expect(judge("prod", byRequests, { overrides })).toEqual([]);
+  });
+
+  it.each<readonly [change: string, bad: Omit<BadChange, "policy" | "change">]>([
+    [
+      "a maximum above the plan",
+      {
+        of: OBJECT,
+        to: { "spec.maxReplicaCount": 6000 },
+        says: "ScaledObject shop/serverless-function spec.maxReplicaCount: 6000: the plan has room for 4000; raise functions.serverless-function.scaling.max, and the plan with it",
+      },
+    ],
+    [
+      "no maximum but KEDA's below a minimum",
+      {
+        of: OBJECT,
+        to: { "spec.maxReplicaCount": undefined, "spec.minReplicaCount": 200 },
+        says: "ScaledObject shop/serverless-function spec.minReplicaCount: 200: is above its maximum of 100; lower it",
+      },
+    ],
+    [
+      "no autoscaler at all",
+      {
+        of: OBJECT,
+        without: true,
+        says: "Deployment shop/serverless-function spec: no autoscaler: nothing scales it with its load, in or out; make a HorizontalPodAutoscaler or a ScaledObject in namespace shop with scaleTargetRef.name serverless-function",
+      },
+    ],
+    [
+      "a fixed count beside it",
+      {
+        of: ["apps/v1:Deployment", "serverless-function"],
+        options: { ignoreChanges: [] },
+        says: 'Deployment shop/serverless-function spec.replicas: 100: ScaledObject shop/serverless-function owns the count: each `up` would throw its pods away; leave it out, or ignore its changes (ignoreChanges: ["spec.replicas"])',
+      },
+    ],
+  ])("is refused with %s", (change, bad) => {
+    const found = judge("prod", apply({ policy: "replica-limits", change, ...bad }, byRequests), { overrides });
+    expect(found.map(({ message }) => message)).toEqual([bad.says]);
+  });
+});
+
 describe("what an environment sets", () => {
   it("refuses a stack of more hosts than its budget", () => {
     expect(judge("prod", prod, { levels: { "stack-budget": { hosts: 12 } } })).toMatchObject([

@@ -10,6 +10,7 @@ import {
   runbookAnchor,
   type Rule,
 } from "../../../../../components/observability/rules";
+import { requestsQuery } from "../../../../../components/observability/rules/objectives";
 import { rulesArgs, rulesArgsOf, STACK_NAMES } from "../../../../support/rule-stacks";
 
 const rulesOf = (name: (typeof STACK_NAMES)[number]) => ruleGroups(rulesArgs(name)).flatMap(({ rules }) => rules);
@@ -141,3 +142,11 @@ function identity(rule: Rule): string {
   const labels = Object.entries(rule.labels ?? {}).sort();
   return JSON.stringify(["record" in rule ? rule.record : rule.alert, labels]);
 }
+
+it("tell who scales by requests one number of a series that they record, and none where no gateway is read", () => {
+  const args = rulesArgs("reference");
+  const query = requestsQuery(args.functions[0]!, args.observability);
+  const of = `function="${args.functions[0]!.name}",tenant="${args.functions[0]!.tenant}"`;
+  expect(query).toBe(`sum(slo:requests:rate1m{${of}}) or sum(up{job="gateway"} == 1) * 0`);
+  expect(rulesOf("reference").flatMap((rule) => ("record" in rule ? [rule.record] : []))).toContain("slo:requests:rate1m");
+});

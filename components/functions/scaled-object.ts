@@ -1,0 +1,49 @@
+import type { FunctionConfig } from "../../infra/config";
+import { autoscalerRules } from "./autoscaler";
+import { autoscalerName } from "./names";
+
+/** Who counts a function's requests. */
+export interface RequestSource {
+  /** URL of Prometheus. */
+  readonly prometheus: string;
+  /** What is asked of it: requests/s, one number; none where nobody counts. */
+  readonly query: string;
+}
+
+/**
+ * Failures after which `scaling.fallback` holds: the autoscaler asks every few seconds, and a Prometheus that starts anew is
+ * back within a minute.
+ */
+const FAILURES_BEFORE_FALLBACK = 12;
+
+/** The spec of a function's ScaledObject, of which KEDA makes its autoscaler. */
+export function scaledObjectSpec(fn: FunctionConfig, { prometheus, query }: RequestSource) {
+  const { scaling } = fn;
+  return {
+    scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: fn.name },
+    minReplicaCount: scaling.min,
+    maxReplicaCount: scaling.max,
+    pollingInterval: scaling.pollingInterval / 1000,
+    cooldownPeriod: scaling.cooldown / 1000,
+    ...(scaling.fallback !== undefined && {
+      fallback: { failureThreshold: FAILURES_BEFORE_FALLBACK, replicas: scaling.fallback },
+    }),
+    advanced: {
+      horizontalPodAutoscalerConfig: { name: autoscalerName(fn), behavior: autoscalerRules(fn) },
+    },
+    triggers: [
+      {
+        type: "prometheus",
+        metricType: "AverageValue",
+        metadata: {
+          serverAddress: prometheus,
+          query,
+          threshold: String(scaling.requestsPerPod),
+          activationThreshold: String(scaling.activation),
+          // That nobody counts does not mean that nobody asks: the count then stays, or is the fallback's.
+          ignoreNullValues: "false",
+        },
+      },
+    ],
+  };
+}
