@@ -85,7 +85,7 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
-engine: TOOLS = local hosts opa gator traefik promtool loki otelcol actionlint kubeconform kube-score
+engine: TOOLS = local scaling hosts opa gator traefik prometheus promtool loki otelcol actionlint kubeconform kube-score
 engine: tools ## tests on the real engine and a real control plane
 	@$(VITEST)
 

@@ -40,7 +40,7 @@ const WORKLOADS: Readonly<Record<string, Workload>> = {
     image: "adapter",
     serviceAccountName: KEDA.adapter,
     // It starts once the operator has made the certificate, and asks over TLS as the API server does.
-    container: () => overTls(probes({ ready: "/readyz", live: "/healthz" }, "https") as Partial<Container>),
+    container: () => overTls(probes({ ready: "/readyz", live: "/healthz" }, "https")),
   },
 };
 

@@ -7,6 +7,7 @@ import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { run } from "../run";
 import { gatekeeperWebhook } from "./gatekeeper";
+import { kedaAccess } from "./keda";
 import { kubectlFor, type Kubectl } from "./kubectl";
 import { renderKwokctlConfig, type NodesSide } from "./kwokctl-config";
 import { assertFree, choosePorts, readPorts, type PortName, type Ports } from "./ports";
@@ -33,6 +34,9 @@ const LISTENERS: Readonly<Record<string, readonly PortName[]>> = {
   "kwok-controller": ["kwokController"],
   "metrics-server": ["metricsServer"],
   gatekeeper: ["gatekeeperWebhook", "gatekeeperHealth"],
+  prometheus: ["prometheus"],
+  "keda-operator": ["kedaOperator", "kedaHealth"],
+  "keda-adapter": ["kedaAdapter"],
 };
 
 const CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -120,8 +124,8 @@ export function controlPlaneStatus(paths: Paths, nodes: Pick<NodesSide, "process
   }));
 }
 
-/** Asks again until every function has a reading of its CPU, or `seconds` are over; gives the last answer. */
-export async function waitForReading<T extends { readonly cpu: number | undefined }>(
+/** Asks again until every function's autoscaler has a reading, or `seconds` are over; gives the last answer. */
+export async function waitForReading<T extends { readonly reading: string | undefined }>(
   ask: () => Promise<readonly T[]>,
   seconds: number,
   signal?: AbortSignal,
@@ -129,7 +133,7 @@ export async function waitForReading<T extends { readonly cpu: number | undefine
   let last: readonly T[] = [];
   const allRead = async () => {
     last = await ask();
-    return last.every((fn) => fn.cpu !== undefined);
+    return last.every((fn) => fn.reading !== undefined);
   };
   await until(seconds, allRead, signal);
   return last;
@@ -145,6 +149,14 @@ export function admissionWebhook(paths: Paths): ReturnType<typeof gatekeeperWebh
   const { cluster, portsFile } = foldersOf(paths);
   const { gatekeeperWebhook: port } = readPorts(portsFile);
   return port === undefined ? undefined : gatekeeperWebhook(cluster, { gatekeeperWebhook: port });
+}
+
+/** What the stack is told of the processes that scale by requests; undefined where there is no control plane yet. */
+export function scalingProcesses(paths: Paths): ReturnType<typeof kedaAccess> | undefined {
+  const { cluster, portsFile } = foldersOf(paths);
+  const { kedaAdapter, prometheus } = readPorts(portsFile);
+  if (kedaAdapter === undefined || prometheus === undefined) return undefined;
+  return kedaAccess(cluster, { kedaAdapter, prometheus });
 }
 
 /** kwokctl's own kubeconfig of the administrator, by which its components reach the API server. */

@@ -13,16 +13,22 @@ export const PORT_NAMES = [
   "metricsServer",
   "gatekeeperWebhook",
   "gatekeeperHealth",
+  "kedaAdapter",
+  "kedaOperator",
+  "kedaHealth",
+  "prometheus",
+  // Of whoever plays a load: nothing of the control plane's.
+  "gatewayMetrics",
 ] as const;
 
 export type PortName = (typeof PORT_NAMES)[number];
 export type Ports = Readonly<Record<PortName, number>>;
 
 /**
- * Taken where it is free when ports are chosen, since Pulumi.local.yaml names it, for who runs the official CLI; `make` goes by
- * the port that was chosen. Not among those that are chosen from, so that it is no other cluster's by chance.
+ * Taken where they are free when ports are chosen, since Pulumi.local.yaml names them, for who runs the official CLI; `make` goes
+ * by the port that was chosen. Not among those that are chosen from, so that they are no other cluster's by chance.
  */
-export const GATEKEEPER_WEBHOOK_PORT = 19_443;
+export const NAMED_PORTS: Partial<Ports> = { gatekeeperWebhook: 19_443, kedaAdapter: 19_444, prometheus: 19_445 };
 
 /** Below the range from which the kernel takes ports for outgoing connections, so that a stopped cluster finds its own free again. */
 const FIRST_PORT = 20_000;
@@ -38,10 +44,11 @@ export async function choosePorts(file: string): Promise<Ports> {
   const kept = readPorts(file);
   const ports: Partial<Record<PortName, number>> = {};
   for (const name of PORT_NAMES) {
+    const named = NAMED_PORTS[name];
     ports[name] =
       kept[name] ??
-      (name === "gatekeeperWebhook" && (await isFree(GATEKEEPER_WEBHOOK_PORT))
-        ? GATEKEEPER_WEBHOOK_PORT
+      (named !== undefined && (await isFree(named))
+        ? named
         : await freePort(new Set([...Object.values(kept), ...Object.values(ports)])));
   }
   writeFileAtomic(file, `${JSON.stringify(ports, null, 2)}\n`);

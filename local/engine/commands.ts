@@ -357,10 +357,10 @@ async function showResult(session: Session, file: StackFile): Promise<void> {
   const kubeconfig = kubeconfigOf(paths, file);
   if (kubeconfig === "") return;
   const kubectl = kubectlFor(paths, kubeconfig);
-  const task = progress.task("autoscaler", "waiting for its first reading of CPU");
+  const task = progress.task("autoscaler", "waiting for its first reading");
   const functions = await waitForReading(() => functionStatus(kubectl, file.config), READING_SECONDS, session.signal);
-  if (functions.every((fn) => fn.cpu !== undefined)) task.done("reads CPU from the metrics API");
-  else task.fail("has no reading of CPU yet: make status shows it when it has");
+  if (functions.every((fn) => fn.reading !== undefined)) task.done("reads what it goes by from the metrics API");
+  else task.fail("has no reading yet: make status shows it when it has");
   print(`\n${functionTable(functions)}\n\n${platformTable(await platformStatus(kubectl, file.config))}\n`);
   print(`Kubeconfig: ${kubeconfig}`);
   for (const line of callCommands(session, file)) print(line);

@@ -1,6 +1,10 @@
-import type { StackConfig } from "../../infra/config";
+import type { FunctionConfig, StackConfig } from "../../infra/config";
 import { GATEKEEPER } from "../../components/admission/names";
+import { KEDA } from "../../components/autoscaling/names";
+import { autoscalerName } from "../../components/functions/names";
 import { hostsNamespaceName } from "../../components/observability/names";
+import { formatCount } from "../../infra/plan/numbers";
+import { scalesByRequests } from "../../infra/plan/autoscaling";
 import { formatPercent } from "../../infra/units";
 import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
@@ -24,6 +28,8 @@ interface AutoscalerObject {
     readonly desiredReplicas?: number;
     readonly currentMetrics?: readonly {
       readonly resource?: { readonly current: { readonly averageUtilization?: number } };
+      /** Requests/s per pod, a quantity. */
+      readonly external?: { readonly current: { readonly averageValue?: string } };
     }[];
   };
 }
@@ -35,9 +41,9 @@ export interface FunctionStatus {
   readonly replicas: number;
   readonly min: number;
   readonly max: number;
-  /** CPU as the autoscaler reads it, in percent of the request; undefined while it has no reading. */
-  readonly cpu: number | undefined;
-  readonly cpuTarget: string;
+  /** What the autoscaler reads: CPU in percent of the request, or requests/s per pod; undefined while it has no reading. */
+  readonly reading: string | undefined;
+  readonly target: string;
   readonly image: string;
 }
 
@@ -50,7 +56,8 @@ export interface PlatformPart {
 }
 
 /** The platform's own workloads: what functions are reached through, what admits objects, and what watches, where the stack has that. */
-export function platformParts({ gateway, observability, admission }: StackConfig): PlatformPart[] {
+export function platformParts(config: StackConfig): PlatformPart[] {
+  const { gateway, observability, admission } = config;
   const { namespace, enabled, grafana } = observability;
   const part = (kind: PlatformPart["kind"], name: string, where = namespace) => ({
     ...{ kind, name, namespace: where },
@@ -58,7 +65,8 @@ export function platformParts({ gateway, observability, admission }: StackConfig
   });
   const wayIn = ["gateway", "authorizer"].map((name) => part("deployment", name, gateway.namespace));
   const guarding = [GATEKEEPER.webhook, GATEKEEPER.audit].map((name) => part("deployment", name, GATEKEEPER.namespace));
-  const always = [...wayIn, ...(admission.enabled ? guarding : [])];
+  const scaling = [KEDA.operator, KEDA.adapter].map((name) => part("deployment", name, KEDA.namespace));
+  const always = [...wayIn, ...(admission.enabled ? guarding : []), ...(scalesByRequests(config) ? scaling : [])];
   if (!enabled) return always;
   return [
     ...always,
@@ -116,7 +124,7 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
     config.functions.map(async (fn) => {
       const namespace = fn.tenant;
       const deployment = await get<WorkloadObject>(kubectl, "deployment", fn.name, namespace);
-      const hpa = await get<AutoscalerObject>(kubectl, "hpa", `${fn.name}-hpa`, namespace);
+      const hpa = await get<AutoscalerObject>(kubectl, "hpa", autoscalerName(fn), namespace);
       return {
         name: fn.name,
         namespace,
@@ -124,23 +132,34 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
         replicas: deployment?.spec.replicas ?? 0,
         min: hpa?.spec.minReplicas ?? fn.scaling.min,
         max: hpa?.spec.maxReplicas ?? fn.scaling.max,
-        cpu: hpa?.status?.currentMetrics?.find((metric) => metric.resource)?.resource?.current.averageUtilization,
-        cpuTarget: formatPercent(fn.scaling.cpuTarget),
+        ...readingOf(fn, hpa),
         image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
   );
 }
 
+function readingOf({ scaling }: FunctionConfig, hpa: AutoscalerObject | undefined) {
+  const metrics = hpa?.status?.currentMetrics ?? [];
+  const rate = (perPod: number) => `${formatCount(perPod)}/s`;
+  if (scaling.metric === "rps") {
+    const value = metrics.find(({ external }) => external)?.external?.current.averageValue;
+    const perPod = value?.endsWith("m") === true ? Number.parseFloat(value) / 1000 : Number(value);
+    return { reading: value === undefined ? undefined : rate(perPod), target: rate(scaling.requestsPerPod) };
+  }
+  const share = metrics.find(({ resource }) => resource)?.resource?.current.averageUtilization;
+  return { reading: share === undefined ? undefined : `${share}%`, target: formatPercent(scaling.cpuTarget) };
+}
+
 export function functionTable(functions: readonly FunctionStatus[]): string {
   return table([
-    ["FUNCTION", "NAMESPACE", "PODS READY", "SCALES", "CPU", "IMAGE"],
+    ["FUNCTION", "NAMESPACE", "PODS READY", "SCALES", "READING", "IMAGE"],
     ...functions.map((fn) => [
       fn.name,
       fn.namespace,
       `${fn.ready}/${fn.replicas}`,
       `${fn.min} to ${fn.max}`,
-      `${fn.cpu === undefined ? "no reading" : `${fn.cpu}%`} of ${fn.cpuTarget}`,
+      `${fn.reading ?? "no reading"} of ${fn.target}`,
       fn.image,
     ]),
   ]);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
 import { ProblemsError, type Problem } from "../../infra/problems";
-import { admissionWebhook } from "../control-plane/control-plane";
+import { admissionWebhook, scalingProcesses } from "../control-plane/control-plane";
 import { readIfExists, writeFileAtomic } from "../files";
 import type { Paths } from "../paths";
 import { tokenKeysFile } from "../tokens/keys";
@@ -122,6 +122,8 @@ function ownPlaces({ settings, config }: StackFile, paths: Paths): Record<string
   const webhook =
     config.admission.enabled && config.admission.webhook.kind === "url" ? admissionWebhook(paths) : undefined;
   if (webhook !== undefined) places["admission"] = { ...section("admission"), webhook };
+  const keda = config.autoscaling.keda.kind === "processes" ? scalingProcesses(paths) : undefined;
+  if (keda !== undefined) places["autoscaling"] = { ...section("autoscaling"), keda };
   return Object.fromEntries(Object.entries(places).map(([name, value]) => [`${PROJECT}:${name}`, value]));
 }
 

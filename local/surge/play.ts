@@ -1,3 +1,4 @@
+import { autoscalerName } from "../../components/functions/names";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FunctionConfig } from "../../infra/config";
@@ -179,7 +180,7 @@ async function goToMin({ api, driver, scenario, view, signal }: PlayArgs, ledger
           path: fn.name,
           value: `${pods} pods, ${ready} ready, ${status?.desiredReplicas ?? 0} wanted by its autoscaler`,
           limit: `not at min ${min} after ${PATIENCE.begin} s`,
-          fix: `kubectl -n ${fn.tenant} describe hpa ${fn.name}-hpa says what it waits for`,
+          fix: `kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} says what it waits for`,
         },
       ]);
     }
@@ -187,8 +188,8 @@ async function goToMin({ api, driver, scenario, view, signal }: PlayArgs, ledger
   }
 }
 
-function autoscalerPath({ name, tenant }: FunctionConfig): string {
-  return `/apis/autoscaling/v2/namespaces/${tenant}/horizontalpodautoscalers/${name}-hpa`;
+function autoscalerPath(fn: FunctionConfig): string {
+  return `/apis/autoscaling/v2/namespaces/${fn.tenant}/horizontalpodautoscalers/${autoscalerName(fn)}`;
 }
 
 /** The function's autoscaler; undefined where there is none. */

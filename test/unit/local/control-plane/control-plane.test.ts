@@ -103,18 +103,21 @@ describe("stopping the control plane", () => {
 describe("waiting for the autoscaler's first reading", () => {
   it("asks again until every function has one", async () => {
     const answers = [
-      [{ cpu: undefined }, { cpu: 70 }],
-      [{ cpu: 0 }, { cpu: 70 }],
+      [{ reading: undefined }, { reading: "70%" }],
+      [{ reading: "0%" }, { reading: "70%" }],
     ];
     let asked = 0;
-    expect(await waitForReading(() => Promise.resolve(answers[asked++]!), 10)).toEqual([{ cpu: 0 }, { cpu: 70 }]);
+    expect(await waitForReading(() => Promise.resolve(answers[asked++]!), 10)).toEqual([
+      { reading: "0%" },
+      { reading: "70%" },
+    ]);
     expect(asked).toBe(2);
   });
 
   it("gives the last answer when time is over, and goes on after a question that failed", async () => {
-    const answers = [() => Promise.reject(new Error("not yet")), () => Promise.resolve([{ cpu: undefined }])];
+    const answers = [() => Promise.reject(new Error("not yet")), () => Promise.resolve([{ reading: undefined }])];
     let asked = 0;
-    expect(await waitForReading(() => answers[Math.min(asked++, 1)]!(), 0.2)).toEqual([{ cpu: undefined }]);
+    expect(await waitForReading(() => answers[Math.min(asked++, 1)]!(), 0.2)).toEqual([{ reading: undefined }]);
     expect(asked).toBe(2);
   });
 
@@ -122,7 +125,7 @@ describe("waiting for the autoscaler's first reading", () => {
     const stop = new AbortController();
     const ask = () => {
       stop.abort();
-      return Promise.resolve([{ cpu: undefined }]);
+      return Promise.resolve([{ reading: undefined }]);
     };
     await expect(waitForReading(ask, 60, stop.signal)).rejects.toThrow("aborted");
   });

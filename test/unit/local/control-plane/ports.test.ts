@@ -7,8 +7,8 @@ import { formatProblem, ProblemsError } from "../../../../infra/problems";
 import {
   assertFree,
   choosePorts,
-  GATEKEEPER_WEBHOOK_PORT,
   isFree,
+  NAMED_PORTS,
   PORT_NAMES,
   type Ports,
 } from "../../../../local/control-plane/ports";
@@ -46,7 +46,7 @@ describe("choosing ports", () => {
     expect(Object.keys(ports)).toEqual([...PORT_NAMES]);
     expect(new Set(numbers).size).toBe(PORT_NAMES.length);
     for (const [name, port] of Object.entries(ports)) {
-      if (name === "gatekeeperWebhook" && port === GATEKEEPER_WEBHOOK_PORT) continue;
+      if (NAMED_PORTS[name as keyof Ports] === port) continue;
       expect(port).toBeGreaterThanOrEqual(20_000);
       expect(port).toBeLessThan(32_000);
     }
@@ -54,10 +54,10 @@ describe("choosing ports", () => {
   });
 
   it("takes the one that the stack file names for Gatekeeper where it is free, and else another", async () => {
-    const wasFree = await isFree(GATEKEEPER_WEBHOOK_PORT);
+    const wasFree = await isFree(NAMED_PORTS.gatekeeperWebhook!);
     const { gatekeeperWebhook } = await choosePorts(file);
-    expect(gatekeeperWebhook === GATEKEEPER_WEBHOOK_PORT).toBe(wasFree);
-    if (wasFree) await occupy(GATEKEEPER_WEBHOOK_PORT);
+    expect(gatekeeperWebhook === NAMED_PORTS.gatekeeperWebhook!).toBe(wasFree);
+    if (wasFree) await occupy(NAMED_PORTS.gatekeeperWebhook!);
     const other = await choosePorts(join(folder, "other", "ports.json"));
     expect(other.gatekeeperWebhook).toBeGreaterThanOrEqual(20_000);
   });

@@ -37,8 +37,8 @@ describe("a function's status", () => {
         replicas: 12,
         min: 3,
         max: 300,
-        cpu: 0,
-        cpuTarget: "72.5%",
+        reading: "0%",
+        target: "72.5%",
         image: "registry.example.com/checkout:9",
       },
     ]);
@@ -46,7 +46,7 @@ describe("a function's status", () => {
 
   it("has no pods where it is not there, and the config's bounds", async () => {
     const [status] = await functionStatus(clusterOf({}), CONFIG);
-    expect(status).toMatchObject({ ready: 0, replicas: 0, min: 2, max: 400, cpu: undefined, image: "not there" });
+    expect(status).toMatchObject({ ready: 0, replicas: 0, min: 2, max: 400, reading: undefined, image: "not there" });
   });
 
   it.each([
@@ -57,7 +57,18 @@ describe("a function's status", () => {
   ])("has no reading of an autoscaler %s", async (_, status) => {
     const hpa = { spec: { minReplicas: 2, maxReplicas: 400 }, status };
     const [fn] = await functionStatus(clusterOf({ "hpa checkout-hpa": hpa }), CONFIG);
-    expect(fn?.cpu).toBeUndefined();
+    expect(fn?.reading).toBeUndefined();
+  });
+
+  it("reads requests/s per pod where it is scaled by them, of the autoscaler that KEDA makes", async () => {
+    const read = async (averageValue: string) => {
+      const status = { currentMetrics: [{ type: "External", external: { current: { averageValue } } }] };
+      const hpa = { spec: { minReplicas: 2, maxReplicas: 400 }, status };
+      const config = parseConfig(withFunction({ scaling: { metric: "rps" } }));
+      return (await functionStatus(clusterOf({ "hpa checkout-rps-hpa": hpa }), config))[0];
+    };
+    expect(await read("18500m")).toMatchObject({ reading: "18.5/s", target: "20/s" });
+    expect(await read("21")).toMatchObject({ reading: "21/s" });
   });
 
   it("fails with what kubectl fails with", async () => {
@@ -74,12 +85,12 @@ it("is a row of a table", () => {
     replicas: 12,
     min: 2,
     max: 400,
-    cpu: 71,
-    cpuTarget: "70%",
+    reading: "71%",
+    target: "70%",
     image: "registry.example.com/checkout:1.0.0",
   };
-  expect(functionTable([fn, { ...fn, name: "a", cpu: undefined }]).split("\n")).toEqual([
-    "FUNCTION  NAMESPACE  PODS READY  SCALES    CPU                IMAGE",
+  expect(functionTable([fn, { ...fn, name: "a", reading: undefined }]).split("\n")).toEqual([
+    "FUNCTION  NAMESPACE  PODS READY  SCALES    READING            IMAGE",
     "checkout  shop       11/12       2 to 400  71% of 70%         registry.example.com/checkout:1.0.0",
     "a         shop       11/12       2 to 400  no reading of 70%  registry.example.com/checkout:1.0.0",
   ]);

@@ -15,7 +15,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { formatProblem, ProblemsError } from "../../../../infra/problems";
-import { GATEKEEPER_WEBHOOK_PORT } from "../../../../local/control-plane/ports";
+import { NAMED_PORTS } from "../../../../local/control-plane/ports";
 import { readStackFile, type StackSettings } from "../../../../local/engine/stack-file";
 import { hasDeadLock, openStack, openStackForPreview } from "../../../../local/engine/workspace";
 import { projectPaths, type Paths } from "../../../../local/paths";
@@ -150,12 +150,26 @@ describe("a disposable stack", () => {
   it("names in the tracked file where that Gatekeeper is by default, for who runs the official CLI", async () => {
     const folder = join(paths.state, "control-plane");
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "ports.json"), JSON.stringify({ gatekeeperWebhook: GATEKEEPER_WEBHOOK_PORT }));
+    writeFileSync(join(folder, "ports.json"), JSON.stringify(NAMED_PORTS));
     await open("local");
     const webhookIn = (file: string) =>
       (settingsIn(file).config?.["wasm-functions:admission"] as { webhook: { url: string; caFile: string } }).webhook;
     const tracked = webhookIn(join(root, "Pulumi.local.yaml"));
     expect(webhookIn(workFile())).toEqual({ ...tracked, caFile: join(root, tracked.caFile) });
+  });
+
+  it("is told where KEDA and Prometheus are that were started for it, as the tracked file has it by default", async () => {
+    const scaling = (file: string) =>
+      settingsIn(file).config?.["wasm-functions:autoscaling"] as { keda: { caFile: string } };
+    const folder = join(paths.state, "control-plane");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "ports.json"), JSON.stringify(NAMED_PORTS));
+    await open("local");
+    const { keda } = scaling(join(root, "Pulumi.local.yaml"));
+    expect(scaling(workFile())).toEqual({ keda: { ...keda, caFile: join(root, keda.caFile) } });
+    writeFileSync(join(folder, "ports.json"), JSON.stringify({ kedaAdapter: 20_001, prometheus: 20_002 }));
+    await open("local");
+    expect(scaling(workFile())).toMatchObject({ keda: { port: 20_001, prometheus: "http://127.0.0.1:20002" } });
   });
 
   it("keeps the salt that the engine wrote there, and takes over what changed in the tracked file", async () => {

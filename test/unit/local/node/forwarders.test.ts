@@ -14,6 +14,11 @@ const PORTS: Ports = {
   metricsServer: 20_007,
   gatekeeperWebhook: 20_008,
   gatekeeperHealth: 20_009,
+  kedaAdapter: 20_010,
+  kedaOperator: 20_011,
+  kedaHealth: 20_012,
+  prometheus: 20_013,
+  gatewayMetrics: 20_014,
 };
 
 const FOLDER = "/state/node";

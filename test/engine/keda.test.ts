@@ -1,0 +1,175 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GatewayCounter } from "../support/gateway-counter";
+import { listeningAddresses } from "../support/listening";
+import { eventually, LocalStack, type KubernetesObject } from "../support/local-stack";
+
+/**
+ * KEDA's real operator and adapter, and a real Prometheus, under a stack that Gatekeeper guards; each test goes on from where the
+ * one before it ended. What Prometheus reads is a gateway's counter, told by this test.
+ */
+const stack = new LocalStack({ guarded: true });
+const gateway = new GatewayCounter();
+afterAll(() => {
+  gateway.close();
+  stack.dispose();
+});
+
+const NAMESPACE = "shop";
+const STEADY = "checkout";
+/** Has no pods while it is asked less than five times a second. */
+const SLEEPER = "search";
+const OBJECTIVES = { availability: "99.9%" };
+const SCALING = {
+  metric: "rps",
+  ...{ max: 60, initial: 2, requestsPerPod: 20, pollingInterval: "2s" },
+  down: { percent: "100%", period: "1s", stabilization: "5s" },
+};
+
+beforeAll(() => {
+  const workload = { peakRequestsPerSecond: 1200 };
+  const of = (name: string, scaling: object) => ({
+    ...{ name, workload, objectives: OBJECTIVES },
+    scaling: { ...SCALING, ...scaling },
+  });
+  stack.configure("functions", [of(STEADY, { min: 2 }), of(SLEEPER, { min: 0, activation: 5, cooldown: "5s" })]);
+  const route = (name: string) => ({ path: `/${name}`, to: [{ function: name, weight: 100 }] });
+  stack.configure("routes", [route(STEADY), route(SLEEPER)]);
+  stack.configure("observability", { enabled: false, scrapeInterval: "5s" });
+});
+
+interface Deployment {
+  readonly spec: { readonly replicas: number };
+  readonly status: { readonly readyReplicas?: number };
+}
+
+const replicas = async (name: string) => {
+  const { spec, status } = await stack.get<Deployment>("deployment", name, "-n", NAMESPACE);
+  return { wanted: spec.replicas, ready: status.readyReplicas ?? 0 };
+};
+
+/** Waits until that many pods, or as many as the autoscaler's tolerance of a tenth leaves, are wanted and ready. */
+const until = (name: string, [least, most]: readonly [number, number], seconds: number) =>
+  eventually(
+    seconds,
+    `${least} to ${most} pods of ${name}`,
+    () => replicas(name),
+    ({ wanted, ready }) => wanted >= least && wanted <= most && ready === wanted,
+  );
+
+interface Conditions extends KubernetesObject {
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+}
+
+const conditionOf = async (type: string, ...object: string[]) =>
+  (await stack.get<Conditions>(...object)).status.conditions.find((one) => one.type === type)?.status;
+
+const logOf = (name: string) =>
+  readFileSync(join(stack.paths.state, "control-plane/clusters/wasm-functions/logs", `${name}.log`), "utf8");
+
+describe("functions that are scaled by their requests", () => {
+  it("come up, each with an autoscaler that KEDA makes of what policies have let in", async () => {
+    await stack.ok("up");
+    await eventually(
+      60,
+      "the metrics API is there, over TLS that is verified",
+      () => conditionOf("Available", "apiservice", "v1beta1.external.metrics.k8s.io"),
+      (status) => status === "True",
+    );
+    const api = await stack.get("apiservice", "v1beta1.external.metrics.k8s.io");
+    expect(api.spec["insecureSkipTLSVerify"]).toBeUndefined();
+    await eventually(
+      60,
+      "KEDA has taken the ScaledObject",
+      () => conditionOf("Ready", "scaledobject", STEADY, "-n", NAMESPACE),
+      (status) => status === "True",
+    );
+    const hpa = await stack.get("hpa", `${STEADY}-rps-hpa`, "-n", NAMESPACE);
+    expect(hpa.spec).toMatchObject({
+      ...{ minReplicas: 2, maxReplicas: 60 },
+      metrics: [{ type: "External", external: { metric: { name: "s0-prometheus" }, target: { averageValue: "20" } } }],
+      behavior: { scaleDown: { stabilizationWindowSeconds: 5 }, scaleUp: { stabilizationWindowSeconds: 0 } },
+    });
+    const { stdout } = await stack.ok("status");
+    for (const name of ["keda-operator", "keda-adapter", "prometheus"])
+      expect(stdout).toMatch(new RegExp(`^${name} +running`, "m"));
+  });
+
+  it("are scaled from loopback alone", () => {
+    const sockets = stack.processes().flatMap(({ pid }) => listeningAddresses(pid));
+    expect(new Set(sockets)).toEqual(new Set(["0100007F"]));
+  });
+
+  it("have their fewest pods while nobody asks: none, where they may", async () => {
+    await until(SLEEPER, [0, 0], 60);
+    await until(STEADY, [2, 2], 30);
+  });
+
+  it("have as many pods as requests/s ask for, and those that sleep none below their activation", async () => {
+    const ports = readFileSync(join(stack.paths.state, "control-plane/ports.json"), "utf8");
+    gateway.set(STEADY, 0);
+    gateway.set(SLEEPER, 0);
+    await gateway.listen((JSON.parse(ports) as { gatewayMetrics: number }).gatewayMetrics);
+    // Seen at 0 once, so that what comes is an increase.
+    await new Promise((seen) => setTimeout(seen, 11_000));
+    gateway.set(STEADY, 400);
+    gateway.set(SLEEPER, 3);
+    // 400/s at 20 a pod are 20; at 19 and 18 each has no more than a tenth above its share.
+    await until(STEADY, [18, 22], 90);
+    expect((await replicas(SLEEPER)).wanted).toBe(0);
+    gateway.set(SLEEPER, 100);
+    await until(SLEEPER, [5, 6], 90);
+  });
+
+  it("keep their pods while nobody can count", async () => {
+    const prometheus = stack.processes().find(({ name }) => name === "prometheus")!;
+    process.kill(prometheus.pid, "SIGSTOP");
+    try {
+      gateway.set(STEADY, 0);
+      gateway.set(SLEEPER, 0);
+      await eventually(
+        60,
+        "the autoscaler has no metric",
+        () => conditionOf("ScalingActive", "hpa", `${STEADY}-rps-hpa`, "-n", NAMESPACE),
+        (status) => status === "False",
+      );
+      expect((await replicas(STEADY)).wanted).toBeGreaterThanOrEqual(18);
+      expect((await replicas(SLEEPER)).wanted).toBeGreaterThanOrEqual(5);
+    } finally {
+      process.kill(prometheus.pid, "SIGCONT");
+    }
+  });
+
+  it("go back when nobody asks: to their fewest, and after the cool-down to none", async () => {
+    await until(STEADY, [2, 2], 120);
+    await until(SLEEPER, [0, 0], 60);
+  });
+
+  it("have no ScaledObject of a wrong form", async () => {
+    const { spec } = await stack.get("scaledobject", STEADY, "-n", NAMESPACE);
+    const wish = (changes: object) =>
+      stack.kubectl(["apply", "--dry-run=server", "-f", "-"], {
+        input: JSON.stringify({
+          ...{
+            apiVersion: "keda.sh/v1alpha1",
+            kind: "ScaledObject",
+            metadata: { name: "other", namespace: NAMESPACE },
+          },
+          spec: { ...spec, ...changes },
+        }),
+      });
+    expect(await wish({})).toContain("scaledobject.keda.sh/other created");
+    await expect(wish({ minReplicaCount: "two" })).rejects.toThrow(/minReplicaCount: Invalid value: "string"/);
+    await expect(wish({ triggers: undefined })).rejects.toThrow(/triggers: Required value/);
+  });
+
+  it("need no right that their roles do not name", () => {
+    for (const name of ["keda-operator", "keda-adapter"]) expect(logOf(name)).not.toMatch(/forbidden/i);
+  });
+
+  it("go with their stack", async () => {
+    await stack.ok("down");
+    expect(stack.processes()).toEqual([]);
+  });
+});
