@@ -23,6 +23,18 @@ const options = { paths, progress: silentProgress };
 const rendered = new Map<string, readonly ManifestObject[]>();
 let tools: Record<"kube-score" | "kubeconform", string>;
 
+/** The stacks, and of production what it would have besides with functions that are scaled by their requests. */
+const BY_REQUESTS = "prod-by-requests";
+const SCANNED = [...STACKS, BY_REQUESTS];
+
+async function render(stack: string): Promise<readonly ManifestObject[]> {
+  if (stack !== BY_REQUESTS) return renderStack(stack);
+  const image = `registry.example.com/serverless-function@sha256:${"0".repeat(64)}`;
+  const functions = [{ image, objectives: { availability: "99.9%" }, scaling: { metric: "rps", min: 0 } }];
+  const there = new Set(rendered.get("prod")!.map(nameOf));
+  return (await renderStack("prod", { functions })).filter((object) => !there.has(nameOf(object)));
+}
+
 const fileOf = (stack: string) => join(folder, "stacks", stack, "objects.yaml");
 
 /** As a file for `kubectl apply`. */
@@ -30,8 +42,8 @@ const written = (objects: readonly object[]) => objects.map((object) => `---\n${
 
 beforeAll(async () => {
   tools = await ensureTools(["kube-score", "kubeconform"], options);
-  for (const stack of STACKS) {
-    const objects = await renderStack(stack);
+  for (const stack of SCANNED) {
+    const objects = await render(stack);
     rendered.set(stack, objects);
     mkdirSync(join(folder, "stacks", stack), { recursive: true });
     writeFileSync(fileOf(stack), written(objects));
@@ -64,7 +76,7 @@ describe("kube-score", () => {
 
   it("finds nothing in any stack but what is accepted", async () => {
     const printed = await Promise.all(
-      STACKS.map(async (stack) => kubeScoreFindings(stack, await score(fileOf(stack)))),
+      SCANNED.map(async (stack) => kubeScoreFindings(stack, await score(fileOf(stack)))),
     );
     expect(judged("kube-score", printed.flat())).toEqual(NOTHING);
   });
@@ -130,13 +142,14 @@ describe("kubeconform", () => {
   });
 
   it("finds each object of every stack to be what its kind's schema says", async () => {
-    const printed = await Promise.all(STACKS.map(async (stack) => [stack, await conform(fileOf(stack))] as const));
+    const printed = await Promise.all(SCANNED.map(async (stack) => [stack, await conform(fileOf(stack))] as const));
     expect(
       judged(
         "kubeconform",
         printed.flatMap(([stack, text]) => kubeconformFindings(stack, text)),
       ),
     ).toEqual(NOTHING);
+    expect(rendered.get(BY_REQUESTS)?.map(nameOf)).toContain("ScaledObject shop/serverless-function");
     for (const [stack, text] of printed) {
       const { summary } = JSON.parse(text) as { summary: { valid: number } };
       expect(summary.valid, stack).toBe(rendered.get(stack)?.length);

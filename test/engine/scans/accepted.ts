@@ -73,6 +73,13 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     scanner: "kube-score",
+    check: "deployment-replicas",
+    on: ["Deployment keda/keda-operator", "Deployment keda/keda-metrics-apiserver"],
+    because:
+      "of its release manifest: of two operators one works, and asks for all; until another pod is there, seconds later, each function keeps the pods that it has",
+  },
+  {
+    scanner: "kube-score",
     check: "deployment-has-poddisruptionbudget",
     on: ["Deployment metallb-system/controller"],
     because:
