@@ -18,7 +18,10 @@ import { hardenDeployment, type KedaPodsArgs } from "./pods";
 import { ADAPTER_BINDINGS, ADAPTER_SUBJECT, operatorNamespaceRules, operatorRules, readerRules } from "./rights";
 import { SCALED_JOB_CRD } from "./scaled-job";
 
-/** Where the API server asks for metrics: KEDA's own Service, or a process at a port of its own machine, with the certificate of its authority. */
+/**
+ * Where the API server asks for metrics: KEDA's own Service, or one that leads to a process at a port of its own machine (see
+ * `KEDA.outside`), with the certificate of its authority.
+ */
 export type MetricsTarget =
   { readonly kind: "service" } | { readonly kind: "loopback"; readonly port: number; readonly certificate: string };
 
@@ -88,8 +91,6 @@ function harden(object: ManifestObject, args: KedaArgs): ManifestObject {
     case "ClusterRoleBinding":
     case "RoleBinding":
       return ADAPTER_BINDINGS.includes(metadata.name) ? { ...object, subjects: [ADAPTER_SUBJECT] } : object;
-    case "Service":
-      return metadata.name === KEDA.adapter ? reached(object, args.target) : object;
     case "APIService":
       return verified(object, args.target);
     default:
@@ -97,19 +98,13 @@ function harden(object: ManifestObject, args: KedaArgs): ManifestObject {
   }
 }
 
-/** The Service by which the API server finds the adapter: a name for its own machine, where that is a process on it. */
-function reached(service: ManifestObject, target: MetricsTarget): ManifestObject {
-  return target.kind === "service"
-    ? service
-    : { ...service, spec: { type: "ExternalName", externalName: "localhost" } };
-}
-
 /** It believes the authority of this certificate alone; that of pods the operator makes, and puts in. */
 function verified(object: ManifestObject, target: MetricsTarget): ManifestObject {
   if (target.kind === "service") return object;
-  const spec = object["spec"] as { readonly service: object };
+  const spec = object["spec"] as object;
   const caBundle = Buffer.from(target.certificate).toString("base64");
-  return { ...object, spec: { ...spec, caBundle, service: { ...spec.service, port: target.port } } };
+  const service = { name: KEDA.adapter, namespace: KEDA.outside, port: target.port };
+  return { ...object, spec: { ...spec, caBundle, service } };
 }
 
 /**

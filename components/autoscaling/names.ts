@@ -6,6 +6,8 @@ export const KEDA = {
   adapter: "keda-metrics-apiserver",
   secret: "kedaorg-certs",
   apiService: "v1beta1.external.metrics.k8s.io",
+  /** Where a Service of the adapter's name leads to a process at the API server's own machine, where that is one. */
+  outside: "kube-system",
   /** Made by the operator, of a function's only trigger. */
   metric: "s0-prometheus",
 } as const;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { KEDA } from "../../components/autoscaling/names";
 import { writeFileAtomic, writeIfChanged } from "../files";
 import { issue, kubeconfig, readAuthority } from "../node/credentials";
+import { apply, type Kubectl } from "./kubectl";
 import type { Ports } from "./ports";
 import { stopDaemon, type Daemon } from "./processes";
 
@@ -36,7 +37,7 @@ const OPERATOR: Part = { tool: "keda-operator", account: KEDA.operator, serves: 
 const ADAPTER: Part = {
   tool: "keda-adapter",
   account: KEDA.adapter,
-  serves: [`${KEDA.adapter}.${KEDA.namespace}.svc`, "127.0.0.1"],
+  serves: [`${KEDA.adapter}.${KEDA.outside}.svc`, "127.0.0.1"],
 };
 
 /**
@@ -65,6 +66,11 @@ export async function kedaDaemons(options: KedaOptions): Promise<readonly Daemon
     `--lister-kubeconfig=${access}`,
     `--authentication-kubeconfig=${access}`,
     `--authorization-kubeconfig=${access}`,
+    // The API server shows its administrator's certificate, and says for whom it asks: its own ConfigMap does not tell of either.
+    "--authentication-skip-lookup",
+    `--client-ca-file=${join(adapterFolder, "ca.crt")}`,
+    `--requestheader-client-ca-file=${join(adapterFolder, "ca.crt")}`,
+    "--requestheader-allowed-names=kwok-admin",
     `--tls-cert-file=${join(adapterFolder, "serving.crt")}`,
     `--tls-private-key-file=${join(adapterFolder, "serving.key")}`,
     // What it shows the operator, and by whose word it believes that one.
@@ -72,6 +78,18 @@ export async function kedaDaemons(options: KedaOptions): Promise<readonly Daemon
     `--metrics-service-address=127.0.0.1:${ports.kedaOperator}`,
   ];
   return [await daemon(OPERATOR, operator, clusterDir, bin), await daemon(ADAPTER, adapter, clusterDir, bin)];
+}
+
+/** Lets the API server find the adapter, once the stack tells it to: a Service that is only a name for localhost. */
+export async function registerAdapter(kubectl: Kubectl): Promise<void> {
+  await apply(kubectl, [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: KEDA.adapter, namespace: KEDA.outside },
+      spec: { type: "ExternalName", externalName: "localhost" },
+    },
+  ]);
 }
 
 /** What the stack is told of them: where the API server asks for metrics, and the file of whose certificates to believe. */
@@ -106,6 +124,8 @@ async function daemon(
       ...process.env,
       KUBECONFIG: join(folder, "kubeconfig.yaml"),
       POD_NAMESPACE: KEDA.namespace,
+      // Whose Secrets it may read.
+      KEDA_CLUSTER_OBJECT_NAMESPACE: KEDA.namespace,
       // All of them.
       WATCH_NAMESPACE: "",
     },

@@ -4,7 +4,7 @@ import { controlPlaneStatus, startControlPlane, stopControlPlane } from "../cont
 import { apply } from "../control-plane/kubectl";
 import type { NodesSide } from "../control-plane/kwokctl-config";
 import { gatekeeperDaemon, waitForGatekeeper } from "../control-plane/gatekeeper";
-import { kedaDaemons } from "../control-plane/keda";
+import { kedaDaemons, registerAdapter } from "../control-plane/keda";
 import { metricsServerDaemon, registerMetricsApi } from "../control-plane/metrics-server";
 import type { Ports } from "../control-plane/ports";
 import { prometheusDaemon } from "../control-plane/prometheus";
@@ -57,6 +57,7 @@ export function simulatedNodes({ paths, config, plan }: EmbeddedOptions): Embedd
       const changes = await reconcileNodes(kubectl, renderNodes(plan.topology, config.cluster.network.podCidr));
       await apply(kubectl, [renderResourceMetrics(), renderUsage(config.functions)]);
       await registerMetricsApi(kubectl, ports);
+      if (byRequests) await registerAdapter(kubectl);
       if (admits) await waitForGatekeeper(kubectl, cluster, ports);
       onStep(`${plan.topology.agents} simulated nodes ${changes}`);
     },

@@ -59,11 +59,11 @@ const until = (name: string, [least, most]: readonly [number, number], seconds: 
   );
 
 interface Conditions extends KubernetesObject {
-  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
 const conditionOf = async (type: string, ...object: string[]) =>
-  (await stack.get<Conditions>(...object)).status.conditions.find((one) => one.type === type)?.status;
+  (await stack.get<Conditions>(...object)).status?.conditions?.find((one) => one.type === type)?.status;
 
 const logOf = (name: string) =>
   readFileSync(join(stack.paths.state, "control-plane/clusters/wasm-functions/logs", `${name}.log`), "utf8");
@@ -94,7 +94,7 @@ describe("functions that are scaled by their requests", () => {
     const { stdout } = await stack.ok("status");
     for (const name of ["keda-operator", "keda-adapter", "prometheus"])
       expect(stdout).toMatch(new RegExp(`^${name} +running`, "m"));
-  });
+  }, 600_000);
 
   it("are scaled from loopback alone", () => {
     const sockets = stack.processes().flatMap(({ pid }) => listeningAddresses(pid));

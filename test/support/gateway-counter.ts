@@ -11,6 +11,7 @@ export class GatewayCounter {
         const labels = `code="200",method="POST",protocol="http",router="${name}@file",service="${name}@file"`;
         return `traefik_router_requests_total{${labels}} ${this.total(name)}`;
       });
+      response.setHeader("content-type", "text/plain; version=0.0.4");
       response.end(`# TYPE traefik_router_requests_total counter\n${lines.join("\n")}\n`);
     });
   }

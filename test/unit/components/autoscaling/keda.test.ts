@@ -167,10 +167,7 @@ describe("KEDA", () => {
     });
     const beside = await create({ target: { kind: "loopback", port: 20_001, certificate: "PEM" } });
     expect(of(beside, "apiregistration.k8s.io/v1:APIService", "v1beta1.external.metrics.k8s.io").inputs).toMatchObject({
-      spec: { caBundle: "UEVN", service: { name: "keda-metrics-apiserver", namespace: "keda", port: 20_001 } },
-    });
-    expect(of(beside, "core/v1:Service", "keda-metrics-apiserver").inputs["spec"]).toEqual({
-      ...{ type: "ExternalName", externalName: "localhost" },
+      spec: { caBundle: "UEVN", service: { name: "keda-metrics-apiserver", namespace: "kube-system", port: 20_001 } },
     });
   });
 });

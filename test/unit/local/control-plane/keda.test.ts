@@ -75,7 +75,7 @@ describe("KEDA's operator and adapter as processes", () => {
     expect([port, prometheus]).toEqual([20_002, "http://127.0.0.1:20005"]);
     const authority = new X509Certificate(readFileSync(caFile)).publicKey;
     const serving = certificate("keda-adapter", "serving.crt");
-    expect(serving.checkHost("keda-metrics-apiserver.keda.svc")).toBe("keda-metrics-apiserver.keda.svc");
+    expect(serving.checkHost("keda-metrics-apiserver.kube-system.svc")).toBe("keda-metrics-apiserver.kube-system.svc");
     expect(certificate("keda-operator", "tls.crt").checkIP("127.0.0.1")).toBe("127.0.0.1");
     expect(inFolder("keda-adapter", "tls.crt")).toBe(inFolder("keda-adapter", "client.crt"));
     for (const shown of [serving, certificate("keda-operator", "tls.crt"), certificate("keda-adapter", "tls.crt")])
