@@ -39,7 +39,7 @@ charts: node_modules ## draw what a stack has measured and logged as one page, w
 graph: node_modules ## draw a stack's resources and what they need as one SVG, from its state or else a preview
 	@$(NODE) local/main.ts $@ $(STACK)
 
-surge: node_modules ## play the load of surge.yaml to a stack with simulated nodes; judge and draw how it scales
+surge: node_modules ## play the load of surge.yaml to a stack; judge and draw how it scales
 	@$(NODE) local/main.ts $@ $(STACK)
 
 hosts-check: node_modules ## look whether a stack's hosts can become its cluster, changing nothing

@@ -11,16 +11,23 @@ import { withLock } from "../lock";
 import { assertUp } from "../reachable";
 import { table } from "../table";
 import { ApiError, connect, type Api } from "./api";
-import { createDriver } from "./drive";
+import { simulatedDriver, type Driver } from "./drive";
 import { expect, type Expected } from "./expected";
 import { machineOf } from "./faults/machine";
-import { createFaults } from "./faults/player";
+import { createFaults, NO_FAULTS, type Faults } from "./faults/player";
+import { LoadError, loadDriver } from "./load/driver";
+import { loadTarget } from "./load/target";
 import { autoscalerOf, play, type Autoscaler, type ScalingRules } from "./play";
 import type { SurgeRun } from "./run";
 import { readScenario, type Scenario } from "./scenario";
 import { createView } from "./view";
 
 const SUMMARY = "The surge cannot be played";
+/** What is left of one that was stopped. */
+const LEFT = {
+  simulated: { load: "what the pods use is put back", pods: "stay" },
+  real: { load: "no more requests are sent", pods: "go as the autoscaler has it" },
+};
 
 /** It was stopped on the user's word; what it has changed is put back, and what it has seen is written. */
 export class SurgeStopped extends Error {
@@ -28,7 +35,8 @@ export class SurgeStopped extends Error {
 }
 
 /**
- * `make surge`: plays the load of `surge.yaml` to a function of a stack with simulated nodes, and reports how it scaled.
+ * `make surge`: plays the load of `surge.yaml` to a function of a stack that `make up` starts, and reports how it scaled.
+ * Simulated pods are said to use what it would take; real ones are sent its requests.
  *
  * @throws ProblemsError where it cannot be played, or did not reach what the plan says
  * @throws SurgeStopped on the user's word
@@ -36,39 +44,61 @@ export class SurgeStopped extends Error {
 export async function surge(session: Session, stackName: string): Promise<void> {
   const { paths, progress, signal } = session;
   const file = readStackFile(paths.root, stackName);
-  assertSimulated(file);
+  const kind = kindOf(file);
   const plan = planStack(file.config);
-  const scenario = readScenario(paths.root, file.config);
+  const scenario = readScenario(paths.root, file.config, { stack: stackName, real: kind === "real" });
   await assertUp(session, file, SUMMARY);
   const lock = { waitingMessage: "Waiting for another surge", onWait: progress.note, signal };
   await withLock(join(paths.home, "surge.lock"), lock, async () => {
     const api = await connect(kubectlFor(paths, kubeconfigOf(paths, file)));
     try {
       await assertScales(api, file.stack, scenario);
-      const run = await playOn(session, file, plan, api, scenario);
+      const run = await playOn({ session, file, plan, api, scenario, kind });
       await report(session, run, file.config, plan);
     } catch (error) {
-      throw error instanceof ApiError ? broken(file.stack, error) : error;
+      throw error instanceof ApiError || error instanceof LoadError ? broken(file.stack, error) : error;
     } finally {
       api.close();
     }
   });
 }
 
-async function playOn(session: Session, file: StackFile, plan: Plan, api: Api, scenario: Scenario): Promise<SurgeRun> {
+interface Stage {
+  readonly session: Session;
+  readonly file: StackFile;
+  readonly plan: Plan;
+  readonly api: Api;
+  readonly scenario: Scenario;
+  readonly kind: SurgeRun["kind"];
+}
+
+async function playOn(stage: Stage): Promise<SurgeRun> {
+  const { session, file, api, scenario, kind } = stage;
   const { progress, signal } = session;
   const nodes = await nodesOf(api);
-  const world = { api, scenario, nodes, signal, lost: new Set<string>(), machine: machineOf(session, file, plan) };
-  const expected = expect(file.config, scenario);
+  const expected = expect(file.config, scenario, kind === "real");
   for (const line of announcement(scenario, expected)) progress.note(line);
   return play({
-    ...{ stack: file.stack, api, scenario, expected, signal },
-    driver: createDriver(api, file.config.functions, scenario.fn),
-    nodes,
-    faults: createFaults(scenario.faults, world),
+    ...{ stack: file.stack, kind, api, scenario, expected, nodes, signal },
+    driver: await driverFor(stage),
+    faults: faultsFor(stage, nodes),
     view: createView(process.stderr),
     warn: (text) => progress.note(`warning: ${text}`),
   });
+}
+
+async function driverFor({ session, file, api, scenario, kind }: Stage): Promise<Driver> {
+  const { config } = file;
+  if (kind === "simulated") return simulatedDriver(api, config.functions, scenario.fn);
+  return loadDriver({ fn: scenario.fn, ...(await loadTarget({ api, paths: session.paths, config, scenario })) });
+}
+
+/** Only simulated nodes have any: of another stack a scenario with faults is refused. */
+function faultsFor({ session, file, plan, api, scenario, kind }: Stage, nodes: readonly string[]): Faults {
+  if (kind === "real") return NO_FAULTS;
+  const machine = machineOf(session, file, plan);
+  const world = { api, scenario, nodes, signal: session.signal, lost: new Set<string>(), machine };
+  return createFaults(scenario.faults, world);
 }
 
 /** What is about to be done, before it takes its half hour. */
@@ -89,7 +119,7 @@ async function report(session: Session, run: SurgeRun, config: StackConfig, plan
   const last = run.samples[run.samples.length - 1];
   const stopped = run.ending === "stopped";
   if (last === undefined) {
-    if (stopped) throw new SurgeStopped("Stopped before the curve began; what the pods use is put back.");
+    if (stopped) throw new SurgeStopped(`Stopped before the curve began; ${LEFT[run.kind].load}.`);
     throw refused({ path: "STACK", value: run.stack, ...silence(run) });
   }
   // What draws takes more than a second to load, which no other command is to wait for.
@@ -100,7 +130,7 @@ async function report(session: Session, run: SurgeRun, config: StackConfig, plan
   print(table([["Report:", page], ...[json, ...drawings].map((path) => ["", path])]));
   if (stopped) {
     throw new SurgeStopped(
-      `Stopped after ${Math.round(last.second)} s: what the pods use is put back, so its ${formatCount(last.pods)} pods stay; the report is of what was seen.`,
+      `Stopped after ${Math.round(last.second)} s: ${LEFT[run.kind].load}, so its ${formatCount(last.pods)} pods ${LEFT[run.kind].pods}; the report is of what was seen.`,
     );
   }
   const failed = verdict.checks.filter(({ met, binding }) => binding && !met);
@@ -122,14 +152,15 @@ function silence({ troubles, stack }: SurgeRun): Pick<Problem, "limit" | "fix"> 
   return { limit: `its API server did not answer: ${reason}`, fix: `make status STACK=${stack} shows what runs` };
 }
 
-/** Only there can anybody say what pods use. */
-function assertSimulated({ config, stack }: StackFile): void {
-  if (config.cluster.kind === "existing" && config.cluster.embedded === "simulated-nodes") return;
+/** Only of a cluster that `make up` starts are usage or tokens here to give. */
+function kindOf({ config, stack }: StackFile): SurgeRun["kind"] {
+  const embedded = config.cluster.kind === "existing" ? config.cluster.embedded : undefined;
+  if (embedded !== undefined) return embedded === "simulated-nodes" ? "simulated" : "real";
   throw refused({
     path: "STACK",
     value: stack,
-    limit: "its nodes are not simulated, and real pods use what they use",
-    fix: "make surge STACK=local",
+    limit: "is on hosts of its own, where real clients are, and somebody else issues tokens",
+    fix: "make surge STACK=local, or STACK=real",
   });
 }
 
@@ -176,7 +207,7 @@ async function nodesOf(api: Api): Promise<string[]> {
   return items.map(({ metadata }) => metadata.name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }
 
-function broken(stack: string, error: ApiError): ProblemsError {
+function broken(stack: string, error: Error): ProblemsError {
   const fix = `make status STACK=${stack} shows what runs`;
   return refused({ path: "STACK", value: stack, limit: error.message, fix });
 }

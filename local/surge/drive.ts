@@ -3,17 +3,42 @@ import type { MilliCpu } from "../../infra/units";
 import { FIELD_MANAGER } from "../control-plane/kubectl";
 import { renderUsage, USAGE_PATH } from "../simulated-nodes/usage";
 import type { Api } from "./api";
+import { capabilityOf, demandOn } from "./demand";
 import { insist } from "./insist";
+import type { Phase } from "./load/messages";
+import type { ClientRun, Sample } from "./run";
 
-/** Says what the simulated pods of a function use. */
-export interface Driver {
-  readonly set: (cpuPerPod: MilliCpu) => Promise<void>;
-  /** Puts back what `make up` has set: the count then holds. */
-  readonly restore: () => Promise<void>;
+/** What comes from now on, and to how many. */
+export interface Asked {
+  /** Requests/s. */
+  readonly load: number;
+  /** Pods that serve it: ready, and not on a node that is lost. */
+  readonly ready: number;
+  /** What the pods are about. */
+  readonly phase: Phase;
 }
 
-/** @param functions - all of the stack, since one object says what all pods use */
-export function createDriver(api: Api, functions: readonly FunctionConfig[], fn: FunctionConfig): Driver {
+/** What a load does, or did since the last one. */
+export type Seen = Pick<Sample, "load" | "capacity" | "served" | "shed" | "client"> & {
+  /** Undefined where nobody says it, but the autoscaler reads it. */
+  readonly cpuPerPod: MilliCpu | undefined;
+};
+
+/** Brings a load to the pods of a function. */
+export interface Driver {
+  readonly set: (asked: Asked) => Promise<Seen>;
+  /** Takes the load away; the count of pods then holds, or goes where the autoscaler wants it. */
+  readonly restore: () => Promise<void>;
+  /** Of the whole run, where there is a client. */
+  readonly client?: () => ClientRun;
+}
+
+/**
+ * Says what simulated pods use of CPU.
+ *
+ * @param functions - all of the stack, since one object says what all pods use
+ */
+export function simulatedDriver(api: Api, functions: readonly FunctionConfig[], fn: FunctionConfig): Driver {
   const apply = (driven: Readonly<Record<string, MilliCpu>>) =>
     // Applied as `make up` does it, which so takes it over again.
     api.patch(
@@ -22,7 +47,11 @@ export function createDriver(api: Api, functions: readonly FunctionConfig[], fn:
       renderUsage(functions, driven),
     );
   return {
-    set: (cpuPerPod) => apply({ [fn.name]: cpuPerPod }),
+    set: async ({ load, ready }) => {
+      const demand = demandOn(load, ready, capabilityOf(fn));
+      await apply({ [fn.name]: demand.cpuPerPod });
+      return { load, ...demand };
+    },
     restore: () => insist(() => apply({})),
   };
 }

@@ -6,7 +6,7 @@ import type { Millis } from "../../infra/units";
 import { climbOf, lastAbove, lengthOf } from "./curve";
 import { loadHeldBy, type Scenario } from "./scenario";
 
-/** What the plan says of a scenario, with nodes that start pods at once, as simulated ones do. */
+/** What the plan says of a scenario: of simulated nodes, which start and end pods at once, or of real ones. */
 export interface Expected {
   /** Replicas at peak: what CPU asks for, within min and max. */
   readonly goal: number;
@@ -35,20 +35,22 @@ const AT_ONCE = 1e6;
 /** Times the planned time, and seconds beside it, until a run that does not come back is given up. */
 const PATIENCE = { times: 1.5, seconds: 120 };
 
-export function expect(config: StackConfig, scenario: Scenario): Expected {
+/** @param real - with each node's start queue, and the time that pods take to leave */
+export function expect(config: StackConfig, scenario: Scenario, real = false): Expected {
   const { fn, curve } = scenario;
   const { min, max } = fn.scaling;
   const goal = clamp(wantedAtPeak(fn).cpu, min, max);
   const climb = climbOf(curve);
   const jumps = climb.to - climb.from <= JUMP;
   const quietFrom = lastAbove(curve, loadHeldBy(min, fn, fn.workload.cpuPerRequest)) / 1000;
-  const secondsToMin = scaleInSeconds(fn, goal);
+  const leaving = real ? fn.drain.propagation / 1000 : 0;
+  const secondsToMin = scaleInSeconds(fn, goal) + leaving;
   return {
     goal,
     enough: enoughPods(fn),
     climbFrom: climb.from / 1000,
     quietFrom,
-    scaleOut: jumps ? predict(config, fn, goal, AT_ONCE) : undefined,
+    scaleOut: jumps ? predict(config, fn, goal, real ? config.runtime.startRate : AT_ONCE) : undefined,
     secondsOnRealNodes: jumps ? predict(config, fn, goal, config.runtime.startRate).seconds : undefined,
     secondsToMin,
     limit: Math.ceil(Math.max(lengthOf(curve) / 1000, quietFrom + PATIENCE.times * secondsToMin) + PATIENCE.seconds),

@@ -1,14 +1,15 @@
-import { autoscalerName } from "../../components/functions/names";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { autoscalerName } from "../../components/functions/names";
 import type { FunctionConfig } from "../../infra/config";
 import { ProblemsError } from "../../infra/problems";
 import { ApiError, type Api } from "./api";
 import { lengthOf, loadAt } from "./curve";
-import { capabilityOf, demandOn } from "./demand";
 import type { Driver } from "./drive";
 import type { Expected } from "./expected";
 import { NO_FAULTS, type Faults } from "./faults/player";
+import { LoadError } from "./load/driver";
+import type { Phase } from "./load/messages";
 import { PodLedger, quantile } from "./pods";
 import type { Ending, Sample, SurgeRun } from "./run";
 import type { Scenario } from "./scenario";
@@ -17,6 +18,7 @@ import { watchPods } from "./watch";
 
 export interface PlayArgs {
   readonly stack: string;
+  readonly kind: SurgeRun["kind"];
   readonly api: Api;
   readonly driver: Driver;
   readonly scenario: Scenario;
@@ -55,7 +57,7 @@ const PATIENCE = { begin: 180, silence: 60 };
 
 /**
  * Plays a scenario to its end: the function's pods go to min, the curve begins, and it is over when they are back at
- * min. Whatever happens, what faults have changed and what pods are said to use is then put back.
+ * min. Whatever happens, what faults have changed is then put back, and the load taken away.
  */
 export async function play(args: PlayArgs): Promise<SurgeRun> {
   const { api, driver, scenario, faults = NO_FAULTS } = args;
@@ -86,10 +88,12 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
     });
   }
   return {
-    ...{ stack: args.stack, startedAt: new Date(began).toISOString(), cores: cpus().length },
+    ...{ stack: args.stack, kind: args.kind, startedAt: new Date(began).toISOString(), cores: cpus().length },
     ...{ scenario, expected: args.expected, nodes: args.nodes, samples, troubles, ending },
     faults: faults.records(),
     delays: [...ledger.delays].sort((a, b) => a - b),
+    starts: [...ledger.starts].sort((a, b) => a - b),
+    ...(driver.client && { client: driver.client() }),
     unseen: ledger.unseen,
   };
 }
@@ -111,12 +115,13 @@ async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Pr
     const at = second();
     faults.tick(at);
     try {
-      const sample = await takeStep(args, ledger, at);
+      const sample = await takeStep(args, ledger, at, phaseAt(at, expected, samples));
       answered = at;
       samples.push(sample);
       view.show({ scenario, expected, samples, delays: delaysOf(ledger), fault: faults.now() });
       if (faults.settled() && isOver(sample, scenario, expected)) return "back at min";
     } catch (error) {
+      if (error instanceof LoadError) throw error;
       onTrouble((error as Error).message);
       if (at - answered > PATIENCE.silence) return "no answer";
     }
@@ -133,21 +138,29 @@ async function takeStep(
   { api, driver, scenario, nodes, faults }: StepArgs,
   ledger: PodLedger,
   second: number,
+  phase: Phase,
 ): Promise<Sample> {
   const { fn, curve } = scenario;
   const load = loadAt(curve, second * 1000);
   const counts = ledger.counts();
   const answering = counts.ready - ledger.readyOn(faults.lost);
-  const { cpuPerPod, capacity, served, shed } = demandOn(load, answering, capabilityOf(fn));
-  await driver.set(cpuPerPod);
+  const seen = await driver.set({ load, ready: answering, phase });
   const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
+  const cpuRead = status?.currentMetrics?.find(({ resource }) => resource)?.resource?.current.averageUtilization;
   const onNodes = ledger.perNode();
   return {
-    ...{ second, load, capacity, served, shed, cpuPerPod, ...counts, answering },
-    cpuRead: status?.currentMetrics?.find(({ resource }) => resource)?.resource?.current.averageUtilization,
+    ...{ second, ...seen, ...counts, answering, cpuRead },
+    cpuPerPod: seen.cpuPerPod ?? ((cpuRead ?? 0) / 100) * fn.resources.requests.cpu,
     desired: status?.desiredReplicas ?? 0,
     onNodes: nodes.map((node) => onNodes.get(node) ?? 0),
   };
+}
+
+/** What the pods are about: until the goal is reached they scale out, and when the load is gone they scale in. */
+function phaseAt(second: number, { climbFrom, quietFrom, enough }: Expected, samples: readonly Sample[]): Phase {
+  if (second < climbFrom) return "quiet";
+  if (second > quietFrom) return "scaling in";
+  return samples.some((sample) => sample.second >= climbFrom && sample.ready >= enough) ? "scaled out" : "scaling out";
 }
 
 function isOver(

@@ -30,6 +30,7 @@ interface Pod extends PodRow {
 export class PodLedger {
   private readonly pods = new Map<string, Pod>();
   private readonly waited: Millis[] = [];
+  private readonly started: Millis[] = [];
   private missed = 0;
   private known = false;
 
@@ -55,6 +56,7 @@ export class PodLedger {
       if (createdAt === undefined) this.missed += 1;
       else this.waited.push(at - createdAt);
     }
+    if (before?.ready === false && row.ready && createdAt !== undefined) this.started.push(at - createdAt);
     this.pods.set(row.name, { ...row, createdAt });
   }
 
@@ -93,6 +95,11 @@ export class PodLedger {
   /** Milliseconds from created to bound, of each pod whose both moments were seen. */
   get delays(): readonly Millis[] {
     return this.waited;
+  }
+
+  /** Milliseconds from created to ready for the first time, of each pod whose both moments were seen. */
+  get starts(): readonly Millis[] {
+    return this.started;
   }
 
   /** Pods whose delay is not known. */

@@ -1,5 +1,6 @@
 import type { Expected } from "./expected";
 import type { FaultRecord } from "./faults/record";
+import type { ClientCounts, Latency, Phase } from "./load/messages";
 import type { Scenario } from "./scenario";
 
 /** What was seen at one step. */
@@ -11,7 +12,7 @@ export interface Sample {
   readonly capacity: number;
   readonly served: number;
   readonly shed: number;
-  /** Millicores that each pod is said to use, and percent of its request that the autoscaler reads of it. */
+  /** Millicores that each pod uses, as it is said to or as the autoscaler reads it; and percent of its request that the autoscaler reads of it. */
   readonly cpuPerPod: number;
   readonly cpuRead: number | undefined;
   /** Replicas that the autoscaler wants. */
@@ -25,6 +26,22 @@ export interface Sample {
   readonly answering: number;
   /** Pods on each of the run's nodes, in their order. */
   readonly onNodes: readonly number[];
+  /** What the client saw since the sample before, where requests were sent. */
+  readonly client?: ClientSample;
+}
+
+export interface ClientSample extends ClientCounts {
+  /** Undefined where nothing was served. */
+  readonly latency: Latency | undefined;
+}
+
+/** What the client saw of the whole run. */
+export interface ClientRun extends ClientCounts {
+  /** Of what was served, by what the pods were about. */
+  readonly phases: Readonly<Partial<Record<Phase, Latency>>>;
+  /** Whether the gateway's certificate was verified. */
+  readonly verified: boolean;
+  readonly users: number;
 }
 
 /** How a run came to its end. */
@@ -33,6 +50,8 @@ export type Ending = "back at min" | "out of time" | "no answer" | "stopped";
 /** All that a run has seen: `surge.json`. Times in seconds from the beginning of the curve, but where they say so. */
 export interface SurgeRun {
   readonly stack: string;
+  /** Whether nodes and pods were simulated, or real ones that were asked. */
+  readonly kind: "simulated" | "real";
   /** ISO 8601. */
   readonly startedAt: string;
   readonly cores: number;
@@ -42,11 +61,14 @@ export interface SurgeRun {
   readonly samples: readonly Sample[];
   /** Milliseconds from created to bound of each pod that was seen to wait, from the shortest. */
   readonly delays: readonly number[];
-  /** Pods of which that is not known. */
+  /** Milliseconds from created to ready, of the same pods where they were seen to become ready. */
+  readonly starts: readonly number[];
+  /** Pods of which the delay is not known. */
   readonly unseen: number;
   /** What went wrong on purpose, as far as it came to it. */
   readonly faults: readonly FaultRecord[];
   /** When and why the API server did not answer. */
   readonly troubles: readonly { readonly second: number; readonly reason: string }[];
   readonly ending: Ending;
+  readonly client?: ClientRun;
 }

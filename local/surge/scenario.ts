@@ -22,6 +22,8 @@ export interface Scenario {
   readonly fn: FunctionConfig;
   /** Where the CPU per request is from. */
   readonly cpuPerRequestFrom: "surge.yaml" | "the stack's workload";
+  /** What real pods are asked for; undefined: the path of the function's route. */
+  readonly path: string | undefined;
   readonly curve: Curve;
   /** Between two changes of the load. */
   readonly step: Millis;
@@ -74,9 +76,11 @@ export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
 const point = section({ at: field.duration, requestsPerSecond: z.number().min(0) });
 
-const schema = section({
-  /** The curve, as shares of the function's `workload.peakRequestsPerSecond`. */
-  preset: z.enum(PRESET_NAMES).default("flash-sale"),
+const keys = {
+  /** The curve, as shares of `peakRequestsPerSecond`. */
+  preset: z.enum(PRESET_NAMES).optional(),
+  /** Default: what the function's workload says. */
+  peakRequestsPerSecond: field.positive.optional(),
   /** Default: the stack's first. */
   function: z.string().optional(),
   /** Default: `workload.cpuPerRequest` of the function. */
@@ -84,10 +88,32 @@ const schema = section({
   /** In place of the preset's. */
   curve: z.array(point).optional(),
   /** Between two changes of the load. */
-  step: field.duration.prefault("1s"),
-  /** What goes wrong meanwhile. */
-  faults: faultsSchema.default([]),
+  step: field.duration.optional(),
+  /** What is asked of real pods, with its query: a path that one of the stack's routes leads to the function. */
+  path: field
+    .pattern(/^\/[\x21-\x7e]*$/, {
+      limit: "must be a path, with or without a query",
+      fix: 'write it as "/api/function?work=1000"',
+    })
+    .optional(),
+  /** What goes wrong meanwhile, where nodes are simulated. */
+  faults: faultsSchema.optional(),
+};
+
+const schema = section({
+  ...keys,
+  /** By a stack's name: what is other for it. */
+  stacks: z.record(z.string(), section(keys)).default({}),
 });
+
+type Keys = Omit<z.output<typeof schema>, "stacks">;
+
+/** Whom a scenario is played to. */
+export interface Stage {
+  readonly stack: string;
+  /** Whether its pods are, and take of CPU what they take. */
+  readonly real: boolean;
+}
 
 /** Shorter steps than the autoscaler's readings by far, longer ones than an API server's answer. */
 const STEP = { least: 200, most: 10_000 };
@@ -102,7 +128,7 @@ const MOST = 10;
  *
  * @throws ProblemsError with every problem: of the file's form, an unknown function, or a curve that makes no sense for it
  */
-export function readScenario(root: string, config: StackConfig): Scenario {
+export function readScenario(root: string, config: StackConfig, stage: Stage): Scenario {
   const path = join(root, SCENARIO_FILE);
   const text = readIfExists(path);
   if (text === undefined)
@@ -114,42 +140,77 @@ export function readScenario(root: string, config: StackConfig): Scenario {
         fix: 'write "preset: flash-sale" into it',
       },
     ]);
-  return parseScenario(parseYaml(text), config);
+  return parseScenario(parseYaml(text), config, stage);
 }
 
-export function parseScenario(raw: unknown, config: StackConfig): Scenario {
+export function parseScenario(raw: unknown, config: StackConfig, stage: Stage): Scenario {
   const result = schema.safeParse(raw ?? {}, { reportInput: true });
   if (!result.success) throw refused(result.error.issues.flatMap((issue) => toProblems(issue, raw)));
-  const { data } = result;
+  const { stacks, ...all } = result.data;
+  const own = stacks[stage.stack] ?? {};
+  const data = forStack(all, own, stage);
+  /** Where a key is written. */
+  const at = (key: keyof Keys) => (key in own ? `stacks.${stage.stack}.${key}` : key);
   const fn = config.functions.find(({ name }) => name === (data.function ?? config.functions[0]?.name));
   if (fn === undefined)
     throw refused([
       {
-        path: "function",
+        path: at("function"),
         value: JSON.stringify(data.function),
         limit: "is no function of this stack",
         fix: `use one of ${config.functions.map(({ name }) => name).join(", ")}`,
       },
     ]);
+  if (fn.scaling.metric !== "cpu")
+    throw refused([
+      {
+        path: at("function"),
+        value: fn.name,
+        limit: "is scaled by its requests: what is played and judged is scaling by CPU",
+        fix: "name a function whose scaling.metric is cpu",
+      },
+    ]);
+  const { preset = "flash-sale", step = SECOND, faults = [] } = data;
   const cpuPerRequest = data.cpuPerRequest ?? fn.workload.cpuPerRequest;
-  const curve = data.curve ?? fromShares(PRESETS[data.preset], fn.workload.peakRequestsPerSecond);
-  const path = data.curve === undefined ? "preset" : "curve";
-  const forms = [...stepProblems(data.step), ...cpuProblems(cpuPerRequest, fn), ...curveProblems(curve, path)];
+  const peak = data.peakRequestsPerSecond ?? fn.workload.peakRequestsPerSecond;
+  const curve = data.curve ?? fromShares(PRESETS[preset], peak);
+  const forms = [
+    ...stepProblems(step, at("step")),
+    ...cpuProblems(cpuPerRequest, fn, at("cpuPerRequest")),
+    ...curveProblems(curve, at("curve")),
+    ...(stage.real ? realFaultProblems(faults, at("faults"), stage) : []),
+  ];
+  const path = at(
+    data.curve !== undefined ? "curve" : data.peakRequestsPerSecond === undefined ? "preset" : "peakRequestsPerSecond",
+  );
   // Loads are judged by what a request takes, and faults by the curve.
   const problems =
     forms.length > 0
       ? forms
-      : [...loadProblems(curve, fn, cpuPerRequest, path), ...faultProblems(data.faults, { config, fn, curve })];
+      : [
+          ...loadProblems(curve, fn, cpuPerRequest, path),
+          ...faultProblems(faults, at("faults"), { config, fn, curve }),
+        ];
   if (problems.length > 0) throw refused(problems);
   return {
-    preset: data.preset,
+    preset,
     ownCurve: data.curve !== undefined,
     fn: { ...fn, workload: { peakRequestsPerSecond: peakOf(curve), cpuPerRequest } },
     cpuPerRequestFrom: data.cpuPerRequest === undefined ? "the stack's workload" : "surge.yaml",
     curve,
-    step: data.step,
-    faults: data.faults,
+    step,
+    path: data.path,
+    faults,
   };
+}
+
+/**
+ * What is said for a stack alone stands before what is said for all. A curve gives way to a preset or peak of the stack's
+ * own; and what simulated pods are said to take says nothing of real ones.
+ */
+function forStack({ curve, cpuPerRequest, ...all }: Keys, own: Keys, { real }: Stage): Keys {
+  const otherCurve = own.preset !== undefined || own.peakRequestsPerSecond !== undefined;
+  return { ...all, ...(!otherCurve && { curve }), ...(!real && { cpuPerRequest }), ...own };
 }
 
 /** Requests/s that so many pods are held at by the autoscaler's target. */
@@ -170,19 +231,32 @@ function parseYaml(text: string): unknown {
   }
 }
 
-function stepProblems(step: Millis): Problem[] {
+function stepProblems(step: Millis, path: string): Problem[] {
   if (step >= STEP.least && step <= STEP.most) return [];
   const [least, most] = [formatDuration(STEP.least), formatDuration(STEP.most)];
-  return [{ path: "step", value: formatDuration(step), limit: `must be from ${least} to ${most}`, fix: 'use "1s"' }];
+  return [{ path, value: formatDuration(step), limit: `must be from ${least} to ${most}`, fix: 'use "1s"' }];
 }
 
-function cpuProblems(cpuPerRequest: Millis, { resources }: FunctionConfig): Problem[] {
+/** What is done to simulated nodes and to a control plane's processes has no counterpart on a real node. */
+function realFaultProblems(faults: readonly Fault[], path: string, { stack }: Stage): Problem[] {
+  if (faults.length === 0) return [];
+  return [
+    {
+      path,
+      value: faults.map(({ kind }) => kind).join(", "),
+      limit: "can be played only where nodes are simulated, and this stack's are real",
+      fix: `write them under stacks.local, or "faults: []" under stacks.${stack}`,
+    },
+  ];
+}
+
+function cpuProblems(cpuPerRequest: Millis, { resources }: FunctionConfig, path: string): Problem[] {
   // A pod that serves less than a request in a second is no function of a shop.
   const most = (SECOND * resources.limits.cpu) / 1000;
   if (cpuPerRequest >= 0.001 && cpuPerRequest <= most) return [];
   return [
     {
-      path: "cpuPerRequest",
+      path,
       value: formatDuration(cpuPerRequest),
       limit: `must be from 1us to ${formatDuration(most)}, a second of a pod at its CPU limit`,
       fix: 'for example "350us"',

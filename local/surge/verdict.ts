@@ -1,7 +1,9 @@
 import { formatCount } from "../../infra/plan/numbers";
+import { formatDuration } from "../../infra/units";
 import { turnsOf } from "./curve";
 import { predictedAt } from "./expected";
 import { faultChecks, surgeOf } from "./faults/checks";
+import type { ClientCounts } from "./load/messages";
 import { quantile } from "./pods";
 import type { Sample, SurgeRun } from "./run";
 
@@ -43,7 +45,7 @@ export function judge(run: SurgeRun): Verdict {
   const milestones = milestonesOf(run);
   const checks = [
     ...[reached(run), returned(run), overshoot(run), flapping(run), ...faultChecks(run)],
-    ...[...delays(run), ...near(run, milestones)],
+    ...[...delays(run), ...near(run, milestones), ...clients(run)],
   ];
   return { checks, milestones, met: checks.every(({ met, binding }) => met || !binding) };
 }
@@ -146,6 +148,44 @@ function near({ expected }: SurgeRun, milestones: readonly Milestone[]): Check[]
       binding: false,
     },
   ];
+}
+
+/** What clients saw, where requests were sent. */
+function clients({ client, samples, scenario }: SurgeRun): Check[] {
+  if (client === undefined) return [];
+  const { p99 } = scenario.fn.objectives;
+  const latency = client.phases["scaled out"];
+  const lost = most(samples, ({ shed }) => shed);
+  return [
+    {
+      what: "latency P99, scaled out",
+      aim: `under ${formatDuration(p99)}`,
+      found:
+        latency === undefined
+          ? "nothing was served then"
+          : `${formatCount(latency.p99)} ms of ${formatCount(latency.count)} requests`,
+      met: latency !== undefined && latency.p99 < p99,
+      binding: false,
+    },
+    {
+      what: "serves every request",
+      aim: "all answered with 2xx",
+      found: lost === 0 ? "all" : `${notServed(client)}; ${formatCount(lost)}/s at most`,
+      met: lost === 0,
+      binding: false,
+    },
+  ];
+}
+
+/** `429: 12, ECONNRESET: 1, not sent: 40`. */
+export function notServed({ statuses, unanswered, unsent }: ClientCounts): string {
+  return [
+    ...Object.entries(statuses).filter(([status]) => !status.startsWith("2")),
+    ...Object.entries(unanswered),
+    ...(unsent > 0 ? [["not sent", unsent] as const] : []),
+  ]
+    .map(([name, count]) => `${name}: ${formatCount(count)}`)
+    .join(", ");
 }
 
 function milestonesOf(run: SurgeRun): Milestone[] {

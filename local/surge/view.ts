@@ -63,7 +63,20 @@ export function plainLine({ samples, delays, fault }: ViewState): string {
     `wanted ${whole(desired)}, pods ${whole(pods)}, ready ${whole(ready)}${leaving > 0 ? `, leaving ${whole(leaving)}` : ""}`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
     ...(fault === undefined ? [] : [`fault: ${fault}`]),
+    ...clientWords(samples[samples.length - 1]!),
   ].join("  ");
+}
+
+/** `answered in 12 ms (P50), 80 ms (P99); 200: 300, 429: 2`, where requests are sent. */
+function clientWords({ client }: Sample): string[] {
+  if (client === undefined) return [];
+  const { statuses, unanswered, unsent, latency } = client;
+  const counts = [...Object.entries(statuses), ...Object.entries(unanswered), ["not sent", unsent] as const]
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${name}: ${whole(count)}`);
+  return [
+    `answered in ${millis(latency?.p50)} (P50), ${millis(latency?.p99)} (P99); ${counts.join(", ") || "nothing"}`,
+  ];
 }
 
 /** The screen: what is now, each figure with a bar against the same whole, and how it came to that. */
@@ -96,6 +109,7 @@ export function renderView(state: ViewState, width: number): string[] {
     `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.cpuRead === undefined ? "nothing" : `${now.cpuRead}%`} of its request`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
     ...(scenario.faults.length === 0 ? [] : [`fault: ${fault ?? "none now"}`]),
+    ...clientWords(now),
   ].map((line) => line.slice(0, width));
 }
 

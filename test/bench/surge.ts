@@ -4,7 +4,7 @@ import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
 import { readStackFile } from "../../local/engine/stack-file";
 import type { Progress } from "../../local/progress";
 import { connect, type Api } from "../../local/surge/api";
-import { createDriver } from "../../local/surge/drive";
+import { simulatedDriver } from "../../local/surge/drive";
 import { expect } from "../../local/surge/expected";
 import { play } from "../../local/surge/play";
 import { PodLedger } from "../../local/surge/pods";
@@ -119,7 +119,7 @@ function flashSale(config: StackConfig): Scenario {
     { at: PEAK.to, requestsPerSecond: peak },
     { at: "31m", requestsPerSecond: quiet },
   ];
-  return parseScenario({ cpuPerRequest: CPU_PER_REQUEST, curve }, config);
+  return parseScenario({ cpuPerRequest: CPU_PER_REQUEST, curve }, config, { stack: "local", real: false });
 }
 
 /** Plays the load until the last pod is ready, and no further. */
@@ -127,8 +127,8 @@ async function scaledByCpu({ api, config, scenario, signal, onStep }: Scaled): P
   const expected = expect(config, scenario);
   const reached = new AbortController();
   const run = await play({
-    ...{ stack: "local", api, scenario, expected, nodes: [] },
-    driver: createDriver(api, config.functions, scenario.fn),
+    ...{ stack: "local", kind: "simulated", api, scenario, expected, nodes: [] },
+    driver: simulatedDriver(api, config.functions, scenario.fn),
     view: {
       note: onStep,
       show: ({ samples }) => {

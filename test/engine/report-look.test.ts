@@ -7,7 +7,7 @@ import { renderReport } from "../../local/surge/report/page";
 import { reportOf } from "../../local/surge/report/write";
 import type { SurgeRun } from "../../local/surge/run";
 import { CHROMIUM, lookAt, openBrowser, type Look, type Screen } from "../support/browser/browser";
-import { CONFIG, goodRun, runOf } from "../unit/local/surge/support";
+import { CONFIG, goodRun, realRun, runOf } from "../unit/local/surge/support";
 
 /** Of text to its background (WCAG 2.2, level AA), and of what is no text. */
 const CONTRAST = { text: 4.5, graphics: 3 };
@@ -82,6 +82,18 @@ describe.skipIf(CHROMIUM === undefined)("the report of a surge in a browser", ()
       const far = PALETTE.filter((color) => contrast(luminance(color), look.ground) < CONTRAST.graphics);
       expect(far).toEqual([]);
     });
+  });
+
+  it("of real pods, beside the other, looks as well", async () => {
+    const html = renderReport(reportOf(realRun({ nodes: ["wasm-node"], delays, starts: delays }), CONFIG, plan), [
+      good,
+    ]);
+    for (const screen of [{ scheme: "dark", width: 360 } as const, { scheme: "light", width: 768 } as const]) {
+      const look = await lookAt(browser, html, "surge-real", screen);
+      expect([look.errors, look.requests, look.pageOverflow, look.bursting]).toEqual([[], [], 0, []]);
+      expect(look.texts.filter(({ contrast, size }) => contrast < CONTRAST.text || size < SMALLEST)).toEqual([]);
+      expect(look.drawings.flatMap(({ clipped, overlapping }) => [...clipped, ...overlapping])).toEqual([]);
+    }
   });
 
   it("of a run that failed, with names as long as they may be, looks as well", async () => {

@@ -22,11 +22,16 @@ writeScenario({ curve });
 const usage = async () => JSON.stringify(await stack.get("clusterresourceusage", "simulated-usage"));
 
 describe("a surge", () => {
-  it("is refused before there is anything to play to, and where pods are real", async () => {
+  it("is refused before there is anything to play to, and where hosts are somebody else's", async () => {
     const early = await stack.start("surge").outcome;
     expect([early.code, early.stderr]).toEqual([1, expect.stringMatching(/STACK: local: is not up: .*; make up/)]);
     const real = await stack.start("surge", "real").outcome;
-    expect([real.code, real.stderr]).toEqual([1, expect.stringContaining("its nodes are not simulated")]);
+    const prod = await stack.start("surge", "prod").outcome;
+    expect([prod.code, prod.stderr]).toEqual([1, expect.stringContaining("somebody else issues tokens")]);
+    expect([real.code, real.stderr]).toEqual([
+      1,
+      expect.stringMatching(/STACK: real: is not up: .*; make up STACK=real/),
+    ]);
   });
 
   it("that is stopped puts back what pods use, and reports what it has seen", async () => {
@@ -46,7 +51,9 @@ describe("a surge", () => {
     const { code, stdout, stderr } = await stack.start("surge").outcome;
     expect([code, stderr]).toEqual([0, expect.stringContaining("The plan says 60 replicas")]);
     expect(stdout).toMatch(/reaches what the plan says +60 ready in [\d.]+ s/);
-    const { run } = JSON.parse(readFileSync(join(stack.paths.home, "surge/surge.json"), "utf8")) as { run: SurgeRun };
+    const { run } = JSON.parse(readFileSync(join(stack.paths.home, "surge/local/surge.json"), "utf8")) as {
+      run: SurgeRun;
+    };
     expect(run.ending).toBe("back at min");
     // Each pod that came was seen to come, and to get its node.
     expect([run.delays.length >= 50, run.unseen, run.troubles]).toEqual([true, 0, []]);
@@ -55,7 +62,7 @@ describe("a surge", () => {
     expect(peak.onNodes.reduce((sum, pods) => sum + pods, 0)).toBe(60);
     // Ten pods at their limit serve 2,500 requests/s: nothing of this load is shed.
     expect(Math.max(...run.samples.map(({ shed }) => shed))).toBe(0);
-    expect(readFileSync(join(stack.paths.home, "surge/report.html"), "utf8")).toContain("60 ready at once");
+    expect(readFileSync(join(stack.paths.home, "surge/local/report.html"), "utf8")).toContain("60 ready at once");
   });
 
   it("meets the demand again after each fault, and leaves nothing of them", async () => {
@@ -76,7 +83,7 @@ describe("a surge", () => {
       ],
     });
     const { stdout, stderr } = await stack.start("surge").outcome;
-    const path = join(stack.paths.home, "surge/surge.json");
+    const path = join(stack.paths.home, "surge/local/surge.json");
     const { run, faults, verdict } = JSON.parse(readFileSync(path, "utf8")) as ReportArgs;
     const checkOf = (what: string) => verdict.checks.find((check) => check.what === what);
     expect(run.ending, `${stderr}\n${stdout}`).toBe("back at min");
@@ -89,7 +96,7 @@ describe("a surge", () => {
     expect(order).toEqual([...order].sort((a, b) => a! - b!));
     expect(new Set(order.slice(0, 3)).size).toBe(3);
     expect(run.samples.some(({ second, onNodes }) => second > lost.record.began && onNodes[9] === 0)).toBe(true);
-    expect(readFileSync(join(stack.paths.home, "surge/up.log"), "utf8")).toMatch(/stack: 0 changes/);
+    expect(readFileSync(join(stack.paths.home, "surge/local/up.log"), "utf8")).toMatch(/stack: 0 changes/);
     expect(await changeable()).toEqual(before);
     expect((await stack.ok("status")).stdout).not.toMatch(/ stopped /);
     // The curve takes two minutes on any machine; what comes about it, longer on a busy one.

@@ -1,9 +1,13 @@
 import { X509Certificate } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildFunction } from "../../local/images/function";
 import { pushImages } from "../../local/node/node";
 import { silentProgress } from "../../local/progress";
 import { run } from "../../local/run";
+import type { SurgeRun } from "../../local/surge/run";
 import { eventually, type KubernetesObject } from "../support/local-stack";
 import { CANNOT_RUN, FUNCTION, NAMESPACE, RealStack } from "../support/real-stack";
 import { trapImage } from "../support/trap-image";
@@ -214,6 +218,33 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     expect(result.statuses).toEqual({ "200": result.sent });
     await eventually(240, "the autoscaler takes them away", deployment, ({ spec }) => spec.replicas === 2);
   });
+
+  it("is played a surge of real requests, and a report says what its client saw", async () => {
+    const { scaling } = (stack.section("functions") as { scaling: object }[])[0]!;
+    // All at once on the way back: the autoscaler's steps are timed elsewhere.
+    stack.configureFunction({ scaling: { ...scaling, max: 8, down: { percent: "100%", stabilization: "30s" } } });
+    await stack.ok("up", "real");
+    const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
+    // 100m, for which 14 pods would be asked: the goal is max, also where a request takes less than it is reckoned to.
+    const curve = [at(0, 1), at(3, 1), at(5, 60), at(70, 60), at(72, 1)];
+    const scenario = { path: "/api/function?work=1500", cpuPerRequest: "1700us", curve };
+    writeFileSync(join(stack.root, "surge.yaml"), stringify({ stacks: { real: scenario } }));
+    const { code, stderr } = await stack.run("surge", "real");
+    expect([code, stderr]).toEqual([0, expect.stringContaining("The plan says 8 replicas")]);
+    const report = (file: string) => readFileSync(join(stack.paths.home, "surge/real", file), "utf8");
+    const { run: seen } = JSON.parse(report("surge.json")) as { run: SurgeRun };
+    const { statuses, unanswered, phases } = seen.client!;
+    // At no time more than two pods can serve: nobody is refused.
+    expect([Object.keys(statuses), unanswered]).toEqual([["200"], {}]);
+    expect(statuses["200"]).toBeGreaterThan(3000);
+    expect(phases["scaled out"]!.p50).toBeGreaterThan(1.5);
+    // Pods were watched as they started, and the autoscaler read of them what they used.
+    expect([seen.kind, seen.ending, seen.starts.length >= 6]).toEqual(["real", "back at min", true]);
+    expect(Math.max(...seen.samples.map(({ cpuPerPod }) => cpuPerPod))).toBeGreaterThan(7);
+    expect(report("report.html")).toContain("Real requests:");
+    // No token is told to anybody.
+    expect(stderr + report("surge.json")).not.toContain("eyJ");
+  }, 420_000);
 
   it("leaves nothing", async () => {
     await eventually(

@@ -18,7 +18,7 @@ export function machineOf({ paths }: Session, { config, stack }: StackFile, plan
   return {
     kill: (process) => killProcess(paths, process),
     restart: () => withLock(join(paths.home, "lock"), lock, () => cluster.start(() => undefined)),
-    up: (signal) => command("up", stack, join(paths.home, "surge", "up.log"), signal),
+    up: (signal) => command("up", stack, join(paths.home, "surge", stack, "up.log"), signal),
   };
 }
 

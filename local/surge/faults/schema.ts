@@ -61,13 +61,17 @@ export function endOf(fault: Fault): Millis {
   return fault.at + ("for" in fault ? fault.for : 0);
 }
 
-/** All that makes no sense of these faults for this stack and curve. */
-export function faultProblems(faults: readonly Fault[], context: FaultContext): Problem[] {
+/**
+ * All that makes no sense of these faults for this stack and curve.
+ *
+ * @param where - the key that has them
+ */
+export function faultProblems(faults: readonly Fault[], where: string, context: FaultContext): Problem[] {
   return faults.flatMap((fault, index) => {
-    const path = `faults[${index}]`;
+    const path = `${where}[${index}]`;
     const before = faults[index - 1];
     return [
-      ...orderProblems(path, fault, before && { path: `faults[${index - 1}]`, end: endOf(before) }),
+      ...orderProblems(path, fault, before && { path: `${where}[${index - 1}]`, end: endOf(before) }),
       ...timeProblems(path, fault, lengthOf(context.curve)),
       ...ownProblems(path, fault, context),
     ];

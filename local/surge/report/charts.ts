@@ -6,6 +6,7 @@ import { quantile } from "../pods";
 import type { Sample, SurgeRun } from "../run";
 import { axis, clock, LABEL, PLACE, roundAbove, tickOf, timeAxis, valueAxis, type Size } from "./axes";
 import { faultMarks } from "./faults";
+import { millisOf } from "./words";
 
 /** One drawing of the report, in as many pixels as it is given. */
 export interface Chart {
@@ -38,7 +39,14 @@ const BESIDE = 12;
 const PREDICTED = "var(--text)";
 
 export function chartsOf(run: SurgeRun): Chart[] {
-  return [loadChart(run), replicasChart(run), ...(run.delays.length > 0 ? [delayChart(run)] : []), densityChart(run)];
+  const real = run.kind === "real";
+  return [
+    ...[loadChart(run), replicasChart(run)],
+    ...(run.client === undefined ? [] : [latencyChart(run)]),
+    ...(run.delays.length > 0 ? [delayChart(run.delays)] : []),
+    ...(real && run.starts.length > 0 ? [startChart(run.starts)] : []),
+    densityChart(run),
+  ];
 }
 
 function loadChart(run: SurgeRun): Chart {
@@ -51,8 +59,7 @@ function loadChart(run: SurgeRun): Chart {
   return {
     name: "load",
     title: "Load and what of it is served",
-    description:
-      "Requests/s: what comes, what all ready pods could serve at their CPU limit (it may go on above the drawing), and what is left over: shed.",
+    description: `Requests/s: what ${run.kind === "real" ? "is asked" : "comes"}, what all ready pods could serve at their CPU limit (it may go on above the drawing), and what is ${run.kind === "real" ? "not served" : "left over"}: shed.`,
     ...lines(
       run,
       "req/s",
@@ -88,8 +95,7 @@ function replicasChart(run: SurgeRun): Chart {
   return {
     name: "replicas",
     title: "Replicas",
-    description:
-      "What the autoscaler wants, pods that are there, ready and leaving. The prediction is the plan's, for nodes that start pods at once.",
+    description: `What the autoscaler wants, pods that are there, ready and leaving. The prediction is the plan's, ${run.kind === "real" ? "with the nodes' start queues" : "for nodes that start pods at once"}.`,
     ...lines(run, "pods", [...measured, ...predicted]),
   };
 }
@@ -124,14 +130,46 @@ function lines(
   };
 }
 
+/** What clients wait for answers. */
+function latencyChart(run: SurgeRun): Chart {
+  const of = (name: "p50" | "p99", color: string): Line => ({
+    ...{ name: name.toUpperCase(), color },
+    points: run.samples.flatMap(({ second, client }) =>
+      client?.latency === undefined ? [] : [[second, client.latency[name]] as const],
+    ),
+  });
+  return {
+    name: "latency",
+    title: "Latency at the client",
+    description:
+      "Of answers with 2xx at each step, from when a request was due; requests that wait for pods are in it.",
+    ...lines(run, "ms", [of("p99", colorOf(1)), of("p50", colorOf(0))]),
+  };
+}
+
 /** How many pods waited so long for their node. */
-function delayChart({ delays }: SurgeRun): Chart {
-  const buckets = bucketsOf(delays);
-  const marks = [0.5, 0.99].map((share) => `P${share * 100} ${millisOf(Math.round(quantile(delays, share) ?? 0))}`);
+function delayChart(delays: readonly number[]): Chart {
   return {
     name: "scheduling-delay",
     title: "Scheduling delay",
-    description: `From when a pod was seen created until it was seen bound to its node: ${marks.join(", ")}, of ${formatCount(delays.length)} pods.`,
+    ...bars(delays, "From when a pod was seen created until it was seen bound to its node"),
+  };
+}
+
+/** How many pods were ready so long after they were created. */
+function startChart(starts: readonly number[]): Chart {
+  return {
+    name: "pod-start",
+    title: "Start of a pod",
+    ...bars(starts, "From when a pod was seen created until it was ready, the node's queue included"),
+  };
+}
+
+function bars(values: readonly number[], what: string): Pick<Chart, "description" | "legend" | "height" | "option"> {
+  const buckets = bucketsOf(values);
+  const marks = [0.5, 0.99].map((share) => `P${share * 100} ${millisOf(Math.round(quantile(values, share) ?? 0))}`);
+  return {
+    description: `${what}: ${marks.join(", ")}, of ${formatCount(values.length)} pods.`,
     legend: [],
     height: HEIGHT.bars,
     option: (size) => ({
@@ -158,7 +196,9 @@ const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 3000, 5000, 10_0
 
 export function bucketsOf(delays: readonly number[]): { readonly label: string; readonly count: number }[] {
   const last = BOUNDS.findIndex((bound) => delays.every((delay) => delay <= bound));
-  const bounds = last < 0 ? BOUNDS : BOUNDS.slice(0, last + 1);
+  // One that is empty before the first that is not shows that nothing was faster.
+  const first = Math.max(0, BOUNDS.findIndex((bound) => delays.some((delay) => delay <= bound)) - 1);
+  const bounds = BOUNDS.slice(first, last < 0 ? undefined : last + 1);
   const buckets = bounds.map((bound, index) => ({
     label: `≤ ${millisOf(bound)}`,
     count: delays.filter((delay) => delay <= bound && delay > (bounds[index - 1] ?? -Infinity)).length,
@@ -167,18 +207,13 @@ export function bucketsOf(delays: readonly number[]): { readonly label: string; 
   return above > 0 ? [...buckets, { label: `> ${millisOf(bounds[bounds.length - 1]!)}`, count: above }] : buckets;
 }
 
-/** `50 ms`, `2 s`. */
-function millisOf(millis: number): string {
-  return millis < 1000 ? `${millis} ms` : `${formatCount(millis / 1000)} s`;
-}
-
 /** Nodes from top to bottom, time from left to right, the more pods the fuller. */
 function densityChart(run: SurgeRun): Chart {
   const densest = Math.max(1, ...run.samples.flatMap(({ onNodes }) => onNodes));
   return {
     name: "density",
     title: "Pods on each node",
-    description: `The function's pods on each of ${run.nodes.length} nodes, those that leave included.`,
+    description: `The function's pods on each of the nodes (${run.nodes.length}), those that leave included.`,
     legend: [],
     scale: { from: "none", to: `${formatCount(densest)} pods, the most on one node`, color: colorOf(0) },
     height: run.nodes.length * HEIGHT.node + 56,

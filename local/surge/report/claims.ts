@@ -4,6 +4,7 @@ import { podSize } from "../../../infra/plan/demand";
 import { formatCount } from "../../../infra/plan/numbers";
 import { formatBytes, formatCpu, formatDuration, formatPercent } from "../../../infra/units";
 import type { SurgeCost } from "../cost";
+import { fastest } from "../model";
 import { quantile } from "../pods";
 import type { SurgeRun } from "../run";
 import { most, secondsToMin, secondsToReady } from "../verdict";
@@ -31,6 +32,7 @@ export function claimsOf(args: Args): Claim[] {
 function scale({ run, plan }: Args): Claim[] {
   const { samples, nodes, scenario } = run;
   const { fn } = scenario;
+  const real = run.kind === "real";
   const used = nodes.filter((_, index) => samples.some(({ onNodes }) => (onNodes[index] ?? 0) > 0)).length;
   const densest = most(samples, ({ onNodes }) => Math.max(0, ...onNodes));
   const wanted = most(samples, ({ desired }) => desired);
@@ -39,29 +41,31 @@ function scale({ run, plan }: Args): Claim[] {
       "nodes",
       "10 or more",
       `${used} of ${nodes.length} had pods`,
-      "where the watch saw pods; the nodes are simulated",
+      `where the watch saw pods; ${real ? "a node is real where pods run" : "the nodes are simulated"}`,
     ),
     measured(
       "function pods at peak",
       "5,000 or more",
       `${formatCount(most(samples, ({ ready }) => ready))} ready at once`,
-      "the watch; simulated pods, which are ready at once",
+      `the watch; ${real ? "real pods, ready by their own probes" : "simulated pods, which are ready at once"}`,
     ),
     measured(
       "autoscaling",
       `${fn.scaling.min} to ${formatCount(fn.scaling.max)} by CPU at ${formatPercent(fn.scaling.cpuTarget)}`,
       `wanted ${formatCount(wanted)} at most, ${formatCount(samples[samples.length - 1]?.desired ?? 0)} at the end`,
-      "the real HorizontalPodAutoscaler, which read what simulated pods are said to use",
+      `the real HorizontalPodAutoscaler, which read what ${real ? "pods used" : "simulated pods are said to use"}`,
     ),
     measured(
       "pods on one node",
       `up to ${formatCount(plan.topology.maxPodsPerAgent)} (max-pods)`,
       `${formatCount(densest)} at most`,
-      "the watch; that a real node holds so many is not proved by it",
+      `the watch; ${real ? "a real node" : "that a real node holds so many is not proved by it"}`,
     ),
-    computed("requests/s", "100,000", {
+    either(real, "requests/s", "100,000", {
       figure: `${formatCount(Math.round(most(samples, ({ load }) => load)))} came, ${formatCount(Math.round(most(samples, ({ served }) => served)))} were served at most`,
-      from: `no request was sent: load over ready pods, ${formatDuration(fn.workload.cpuPerRequest)} of CPU each, up to ${formatCpu(fn.resources.limits.cpu)} of a pod`,
+      from: real
+        ? "counted by the client, through gateway and authorizer"
+        : `no request was sent: load over ready pods, ${formatDuration(fn.workload.cpuPerRequest)} of CPU each, up to ${formatCpu(fn.resources.limits.cpu)} of a pod`,
     }),
     computed("pods at the worst moment, a rollout at max", "fit, with a node lost", {
       figure: `${formatCount(plan.capacity.pods.total)} of ${formatCount(plan.capacity.offered.pods)}`,
@@ -80,6 +84,11 @@ function time({ run, plan }: Args): Claim[] {
   const up = secondsToReady(run, expected.enough);
   const down = secondsToMin(run);
   const [p50, p99] = [0.5, 0.99].map((share) => seconds(quantile(delays, share)));
+  const real = run.kind === "real";
+  const queue =
+    expected.secondsOnRealNodes === undefined
+      ? "the plan knows no time for this curve"
+      : `with each node's start queue the plan reckons ${expected.secondsOnRealNodes} s`;
   return [
     measured(
       "scaling out",
@@ -87,16 +96,16 @@ function time({ run, plan }: Args): Claim[] {
       up === undefined
         ? "not reached"
         : `${scenario.fn.scaling.min} to ${formatCount(expected.enough)} ready in ${up} s`,
-      `control plane only; ${expected.secondsOnRealNodes === undefined ? "the plan knows no time for this curve" : `with each node's start queue the plan reckons ${expected.secondsOnRealNodes} s`}`,
+      `${real ? "real pods" : "control plane only"}; ${queue}`,
     ),
     computed("scaling out, as planned", "within 20% of what is measured", {
       figure: expected.scaleOut === undefined ? "no prediction" : `${expected.scaleOut.seconds} s`,
-      from: "the plan's model, without start queues: autoscaler steps, client limits; it knows jumps in load, no slow climbs",
+      from: `the plan's model, ${real ? "with" : "without"} start queues: autoscaler steps, client limits; it knows jumps in load, no slow climbs`,
     }),
     measured(
       "pods created",
       `${formatCount(plan.controlPlane.controllerManager.kubeApiQps)}/s allowed; Kubernetes' own limit is 20/s`,
-      `${formatCount(fastest(run))}/s over 5 s`,
+      `${formatCount(Math.round(fastest(run.samples, ({ pods }) => pods)))}/s over 5 s`,
       "the watch",
     ),
     measured("scheduling delay P50", "under 1 s", p50!, `from created to bound, of ${formatCount(delays.length)} pods`),
@@ -105,11 +114,13 @@ function time({ run, plan }: Args): Claim[] {
       "scaling in",
       `${expected.secondsToMin} s by the autoscaler's behaviour`,
       down === undefined ? "not reached" : `back to ${scenario.fn.scaling.min} in ${down} s`,
-      "the watch; simulated pods leave at once, real ones live out their drain",
+      `the watch; ${real ? "pods live out their drain" : "simulated pods leave at once, real ones live out their drain"}`,
     ),
-    computed("requests shed while it scaled", "none", {
+    either(real, "requests shed while it scaled", "none", {
       figure: `${shedShare(run)} of all`,
-      from: "load above what ready pods serve at their CPU limit; gateways and retries are not reckoned",
+      from: real
+        ? "counted by the client: other answers than 2xx, none at all, and what was not sent since too many waited"
+        : "load above what ready pods serve at their CPU limit; gateways and retries are not reckoned",
     }),
   ];
 }
@@ -150,20 +161,19 @@ function resources({ run, cost, config, plan }: Args): Claim[] {
 
 /** What simulated pods cannot show, and what shows it. */
 function elsewhere({ run }: Args): Claim[] {
-  const { objectives } = run.scenario.fn;
-  const bench = "nothing runs in simulated pods: make bench STACK=real measures it";
+  const { availability } = run.scenario.fn.objectives;
+  const bench =
+    run.kind === "real"
+      ? "make bench STACK=real measures it"
+      : "nothing runs in simulated pods: make bench STACK=real measures it";
   return [
-    elsewhereRow(
-      "latency P50, P99, P99.9",
-      `under 10 ms, ${formatDuration(objectives.p99)}, ${formatDuration(objectives.p999)}`,
-      bench,
-    ),
+    latencyRow(run, bench),
     elsewhereRow("cold start in the runtime", "under 1 ms", bench),
-    elsewhereRow("cold start of a pod", "seconds, as containers", bench),
+    startRow(run, bench),
     elsewhereRow("authorization decision", "under 1 ms", "make bench STACK=real measures it"),
     elsewhereRow(
       "availability",
-      formatPercent(objectives.availability),
+      formatPercent(availability),
       "takes months of traffic; alerts and error budgets watch it",
     ),
     recoveryClaim(run) ??
@@ -171,6 +181,32 @@ function elsewhere({ run }: Args): Claim[] {
     elsewhereRow("rolling update", "no request lost", "make real rolls functions under load"),
     elsewhereRow("memory of a pod on a real node", "at most a lean container's", bench),
   ];
+}
+
+function latencyRow({ client, scenario }: SurgeRun, bench: string): Claim {
+  const { p99, p999 } = scenario.fn.objectives;
+  const target = `under 10 ms, ${formatDuration(p99)}, ${formatDuration(p999)}`;
+  const latency = client?.phases["scaled out"];
+  if (latency === undefined) return elsewhereRow("latency P50, P99, P99.9", target, bench);
+  return measured(
+    "latency P50, P99, P99.9",
+    target,
+    `${latency.p50}, ${latency.p99} and ${latency.p999} ms`,
+    `at the client, of ${formatCount(latency.count)} requests once all pods were there; client and platform share the machine`,
+  );
+}
+
+function startRow({ kind, starts }: SurgeRun, bench: string): Claim {
+  const [claim, target] = ["cold start of a pod", "seconds, as containers"];
+  if (kind === "simulated" || starts.length === 0) return elsewhereRow(claim, target, bench);
+  const [p50, p99] = [0.5, 0.99].map((share) => seconds(quantile(starts, share)));
+  const from = `from created to ready, of ${formatCount(starts.length)} pods; the node's queue is in it`;
+  return measured(claim, target, `P50 ${p50}, P99 ${p99}`, from);
+}
+
+/** Counted of real pods, reckoned of simulated ones. */
+function either(real: boolean, claim: string, target: string, figure: Figure): Claim {
+  return real ? measured(claim, target, figure.figure, figure.from) : computed(claim, target, figure);
 }
 
 function measured(claim: string, target: string, figure: string, from: string): Claim {
@@ -183,18 +219,6 @@ function computed(claim: string, target: string, { figure, from }: Figure): Clai
 
 function elsewhereRow(claim: string, target: string, from: string): Claim {
   return { claim, target, figure: "–", how: "not provable here", from };
-}
-
-/** Pods/s, over the five seconds in which most were created. */
-function fastest({ samples }: SurgeRun): number {
-  let first = 0;
-  return Math.round(
-    most(samples, (sample) => {
-      while (sample.second - samples[first]!.second > 5) first++;
-      const from = samples[first]!;
-      return sample.second > from.second ? (sample.pods - from.pods) / (sample.second - from.second) : 0;
-    }),
-  );
 }
 
 function seconds(millis: number | undefined): string {

@@ -1,10 +1,10 @@
 import { formatCount } from "../../../infra/plan/numbers";
-import { formatPercent } from "../../../infra/units";
+import { formatDuration, formatPercent } from "../../../infra/units";
 import { hoursOf } from "../cost";
 import { quantile } from "../pods";
 import type { SurgeRun } from "../run";
 import { most, secondsToMin, secondsToReady } from "../verdict";
-import { spanOf } from "./words";
+import { millisOf, spanOf } from "./words";
 
 /** What is read first: a figure, with what it is held against. */
 export interface KeyFigure {
@@ -17,6 +17,7 @@ export function keyFigures(run: SurgeRun): KeyFigure[] {
   const { samples, expected, scenario, delays } = run;
   const { min } = scenario.fn.scaling;
   const p99 = quantile(delays, 0.99);
+  const latency = run.client?.phases["scaled out"];
   return [
     {
       name: "ready at most",
@@ -33,12 +34,25 @@ export function keyFigures(run: SurgeRun): KeyFigure[] {
       value: spanOrNone(secondsToMin(run)),
       beside: `allowed in ${spanOf(expected.secondsToMin)}`,
     },
-    { name: "requests shed", value: shedShare(run), beside: "reckoned: none is sent" },
+    {
+      name: "requests shed",
+      value: shedShare(run),
+      beside: run.kind === "real" ? "counted by the client" : "reckoned: none is sent",
+    },
     {
       name: "scheduling delay P99",
       value: p99 === undefined ? "–" : `${(p99 / 1000).toFixed(2)} s`,
       beside: `of ${formatCount(delays.length)} pods`,
     },
+    ...(run.client === undefined
+      ? []
+      : [
+          {
+            name: "latency P99, scaled out",
+            value: latency === undefined ? "–" : millisOf(latency.p99),
+            beside: `the aim is ${formatDuration(scenario.fn.objectives.p99)}`,
+          },
+        ]),
   ];
 }
 

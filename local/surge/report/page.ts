@@ -3,6 +3,7 @@ import { formatDuration, formatPercent } from "../../../infra/units";
 import { escapeHtml, htmlPage } from "../../drawing/page";
 import { renderSvg } from "../../drawing/svg";
 import { formatHours, type CostRow, type SurgeCost } from "../cost";
+import type { ModelRow } from "../model";
 import type { SurgeRun } from "../run";
 import { signedPercent, type Check, type Milestone, type Verdict } from "../verdict";
 import type { Size } from "./axes";
@@ -10,12 +11,14 @@ import { chartsOf, type Chart } from "./charts";
 import type { Claim } from "./claims";
 import { FAULT_HEADS, faultCells, type FaultRow } from "./faults";
 import { keyFigures, type KeyFigure } from "./figures";
+import { besideOthers } from "./beside";
 import { STYLE } from "./style";
 import { figureTable, textTable, type Cell } from "./table";
 import { momentOf, spanOf } from "./words";
 
 export interface ReportArgs {
   readonly run: SurgeRun;
+  readonly model: readonly ModelRow[];
   readonly verdict: Verdict;
   readonly cost: SurgeCost;
   readonly claims: readonly Claim[];
@@ -26,7 +29,10 @@ export interface ReportArgs {
 export const WIDTHS: Readonly<Record<Size, number>> = { wide: 1040, medium: 640, narrow: 330 };
 
 /** The report as one page that needs nothing else: the verdict, what it is of, then what it rests on. */
-export function renderReport({ run, verdict, cost, claims, faults }: ReportArgs): string {
+export function renderReport(
+  { run, verdict, cost, claims, faults, model }: ReportArgs,
+  others: readonly SurgeRun[] = [],
+): string {
   const title = `${scenarioName(run)} on ${run.scenario.fn.name}`;
   const paragraphs = (texts: readonly string[]) => texts.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n");
   const body = `<header>
@@ -45,6 +51,8 @@ ${faults.length > 0 ? `<h2>Faults</h2>\n${textTable({ name: "Faults", heads: FAU
 <h2>Predicted and measured</h2>
 ${paragraphs([predictedNote(run)])}
 ${figureTable({ name: "Predicted and measured", heads: ["goal", "ready", "predicted", "measured", "off by"], rows: verdict.milestones.map(milestoneRow) })}
+${modelTable(model)}
+${besideOthers(run, others)}
 <h2>Cost</h2>
 <h3>Of this run, by replica hours</h3>
 ${figureTable({ name: "Cost of this run", heads: ["served by", "replica hours", "core hours", "GiB hours", "host hours", "replicas at most", "functions save"], rows: cost.run.map(costRow) })}
@@ -73,9 +81,11 @@ function circumstances({ stack, startedAt, cores, samples, ending, scenario }: S
 }
 
 /** What a reader has to know of all figures. */
-function whatItIs({ delays, unseen }: SurgeRun): string[] {
+function whatItIs({ delays, unseen, client, nodes }: SurgeRun): string[] {
   return [
-    "Control plane only: API server, etcd, scheduler, controllers, autoscaler and metrics-server are real; nodes and pods are simulated. A simulated pod is ready and gone at once, no request is sent, and what pods use of CPU is the load over the ready pods.",
+    client !== undefined
+      ? `Real requests: a client on this machine sent them through the gateway, over TLS (the certificate was ${client.verified ? "verified" : "the gateway's own, which nobody vouches for"}) and as ${formatCount(client.users)} users, to real pods on ${nodes.length === 1 ? "one node" : `${nodes.length} nodes`}. Where the node is on this machine, client, gateway, authorizer, control plane and pods share its cores.`
+      : "Control plane only: API server, etcd, scheduler, controllers, autoscaler and metrics-server are real; nodes and pods are simulated. A simulated pod is ready and gone at once, no request is sent, and what pods use of CPU is the load over the ready pods.",
     ...(unseen > 0
       ? [`${formatCount(unseen)} pods came while the watch was away; ${formatCount(delays.length)} were seen.`]
       : []),
@@ -85,7 +95,11 @@ function whatItIs({ delays, unseen }: SurgeRun): string[] {
 export function verdictLine(run: SurgeRun, { checks, met }: Verdict): string {
   const binding = checks.filter((check) => check.binding);
   const failed = binding.filter((check) => !check.met);
-  if (met) return `Held: ${binding.map(({ what, found }) => `${what} (${found})`).join(", ")}.`;
+  if (met) {
+    const missed = checks.filter((check) => !check.met).map(({ what, found }) => `${what} (${found})`);
+    const held = `Held: ${binding.map(({ what, found }) => `${what} (${found})`).join(", ")}.`;
+    return missed.length === 0 ? held : `${held} Missed aims: ${missed.join(", ")}.`;
+  }
   return `${run.ending === "stopped" ? "Stopped before its end" : "Not held"}: ${failed.map(({ what, aim, found }) => `${what}: ${found}, where the aim is ${aim}`).join("; ")}.`;
 }
 
@@ -135,10 +149,21 @@ function milestoneRow({ share, pods, predicted, measured, difference }: Mileston
   ];
 }
 
-function predictedNote({ expected }: SurgeRun): string {
+function predictedNote({ expected, kind }: SurgeRun): string {
+  const reckoned =
+    kind === "real"
+      ? `${expected.scaleOut?.seconds} s, with each node's start queue`
+      : `${expected.scaleOut?.seconds} s for nodes that start pods at once, and ${expected.secondsOnRealNodes} s with each real node's start queue`;
   return expected.scaleOut === undefined
     ? "This load climbs slowly, and the plan predicts jumps: there is nothing to compare with."
-    : `Seconds from when the load begins to climb. The plan reckons ${expected.scaleOut.seconds} s for nodes that start pods at once, and ${expected.secondsOnRealNodes} s with each real node's start queue.`;
+    : `Seconds from when the load begins to climb. The plan reckons ${reckoned}.`;
+}
+
+function modelTable(model: readonly ModelRow[]): string {
+  if (model.length === 0) return "";
+  const heads = ["what the plan reckons with", "plan", "measured", "off by"];
+  const rows = model.map(({ what, plan, measured, off }) => [what, plan, measured, off]);
+  return figureTable({ name: "What the plan reckons with", heads, rows });
 }
 
 function costRow({ name, saved, replicasAtMost, ...hours }: CostRow): Cell[] {

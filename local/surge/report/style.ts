@@ -14,7 +14,7 @@ table+.problem{margin-top:.75rem}
 .key dt,.key dd+dd{color:var(--muted);font-size:.8rem}.key dd{margin:0}
 .key dt+dd{font-size:1.6rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}
 article{margin-top:1.5rem}article h2{margin:0}
-.scale{display:flex;align-items:center;gap:.5rem;margin:.4rem 0 0;font-size:.8rem}
+.scale{display:flex;overflow-wrap:normal;align-items:center;gap:.5rem;margin:.4rem 0 0;font-size:.8rem}
 .scale i{width:8rem;height:.7rem;border:1px solid var(--line)}
 .legend i.dashed{height:0;border-top:2px dashed;background:none}
 table{border-collapse:collapse;width:100%;margin-top:.5rem;font-size:.85rem}

@@ -8,6 +8,11 @@ export function momentOf(iso: string): string {
   return `${day}, ${time} UTC`;
 }
 
+/** `4.2 ms`, `2.75 s`. */
+export function millisOf(millis: number): string {
+  return millis < 1000 ? `${formatCount(millis)} ms` : `${Number((millis / 1000).toFixed(2))} s`;
+}
+
 /** `52 s`, `120 s`, `21 min 38 s`. */
 export function spanOf(seconds: number): string {
   const whole = Math.round(seconds);

@@ -37,6 +37,7 @@ describe("the ledger of pods", () => {
     pods.seen(bound("a", { ready: true }), 1900);
     pods.seen(bound("a", { ready: true, leaving: true }), 9900);
     expect(pods.delays).toEqual([30, 500]);
+    expect(pods.starts).toEqual([900]);
     expect(pods.unseen).toBe(0);
   });
 

@@ -1,13 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { planStack } from "../../../../infra/plan";
+import { modelOf } from "../../../../local/surge/model";
 import { bucketsOf, chartsOf } from "../../../../local/surge/report/charts";
 import { renderReport, WIDTHS } from "../../../../local/surge/report/page";
 import { reportOf, writeReport } from "../../../../local/surge/report/write";
 import type { SurgeRun } from "../../../../local/surge/run";
-import { CONFIG, goodRun, runOf, scenarioOf } from "./support";
+import { CONFIG, goodRun, realRun, runOf, scenarioOf } from "./support";
 
 const plan = planStack(CONFIG);
 /** What is written into every text that comes from the cluster. */
@@ -104,13 +105,82 @@ describe("the report of a run", () => {
   });
 });
 
+describe("the report of a run with real pods", () => {
+  const run = realRun();
+  const html = htmlOf(run);
+  const { claims, model, verdict } = reportOf(run, CONFIG, plan);
+
+  it("says that requests were sent, and what the client saw", () => {
+    expect(html).not.toContain("Control plane only");
+    // What fails no run is told with the verdict all the same.
+    expect(html).toMatch(/>Held: [^<]*Missed aims: serves every request \(503: 7/);
+    expect(html).toMatch(/Real requests: .* as 10 users/);
+    expect(chartsOf(run).map(({ name }) => name)).toEqual([
+      "load",
+      "replicas",
+      "latency",
+      "scheduling-delay",
+      "pod-start",
+      "density",
+    ]);
+    const figure = (claim: string) => claims.find((each) => each.claim === claim)!;
+    expect(figure("latency P50, P99, P99.9")).toMatchObject({ how: "measured here", figure: "4.2, 18.5 and 44 ms" });
+    expect(figure("requests/s").how).toBe("measured here");
+    expect(figure("cold start of a pod").how).toBe("measured here");
+    const check = (what: string) => verdict.checks.find((each) => each.what === what)!;
+    expect(check("latency P99, scaled out")).toMatchObject({ met: true, binding: false });
+    expect(check("serves every request")).toMatchObject({
+      ...{ met: false, binding: false },
+      found: "503: 7, ECONNRESET: 1, not sent: 40; 1,000/s at most",
+    });
+  });
+
+  it("holds what the plan reckons with against what pods did", () => {
+    // 5,000 pods at 7m each over 100,000 requests/s.
+    expect(model[0]).toMatchObject({ plan: "400us", measured: "400us", off: "0%" });
+    expect(model[1]).toMatchObject({ plan: "4.5" });
+    expect(modelOf(goodRun(), CONFIG)).toEqual([]);
+  });
+});
+
 it("counts every delay in one bucket", () => {
   const delays = [0, 1, 1.5, 12, 40_000];
   const buckets = bucketsOf(delays);
   expect(buckets.reduce((sum, bucket) => sum + bucket.count, 0)).toBe(delays.length);
   expect(buckets.find(({ label }) => label === "≤ 2 ms")!.count).toBe(1);
   expect(buckets.at(-1)).toEqual({ label: "> 30 s", count: 1 });
-  expect(bucketsOf([3]).at(-1)).toEqual({ label: "≤ 5 ms", count: 1 });
+  // Of what is empty, one before the first.
+  expect(bucketsOf([3])).toEqual([
+    { label: "≤ 2 ms", count: 0 },
+    { label: "≤ 5 ms", count: 1 },
+  ]);
+});
+
+it("has the last run of each other stack beside its own, in both reports", () => {
+  const folder = mkdtempSync(join(tmpdir(), "surge-"));
+  try {
+    const write = (run: SurgeRun) => writeReport(folder, run, CONFIG, plan);
+    const page = (stack: string) => readFileSync(join(folder, stack, "report.html"), "utf8");
+    write(goodRun());
+    expect(page("local")).not.toContain("Side by side");
+    write(realRun());
+    for (const [stack, other] of [
+      ["local", "real"],
+      ["real", "local"],
+    ] as const) {
+      expect(page(stack)).toContain("Side by side");
+      expect(page(stack)).toContain(`<a href="../${other}/report.html">`);
+      expect(rowsOf(page(stack)).filter((row) => row.includes("latency P99, scaled out"))).toEqual(
+        expect.arrayContaining([expect.stringContaining("18.5 ms")]),
+      );
+    }
+    // What another version wrote is left alone.
+    writeFileSync(join(folder, "local", "surge.json"), JSON.stringify({ form: 0 }));
+    write(realRun());
+    expect(page("real")).not.toContain("Side by side");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("writes the page, its data and drawings that stand alone", () => {
@@ -118,7 +188,7 @@ it("writes the page, its data and drawings that stand alone", () => {
   try {
     const run = goodRun();
     const written = writeReport(folder, run, CONFIG, plan);
-    expect(readdirSync(folder).sort()).toEqual([
+    expect(readdirSync(join(folder, "local")).sort()).toEqual([
       ...["density.svg", "load.svg", "replicas.svg", "report.html", "scheduling-delay.svg", "surge.json"],
     ]);
     const { run: kept } = JSON.parse(readFileSync(written.json, "utf8")) as { run: SurgeRun };

@@ -1,17 +1,18 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../../infra/config";
 import { lengthOf, peakOf } from "../../../../local/surge/curve";
 import { expect as expectOf } from "../../../../local/surge/expected";
 import { loadHeldBy, parseScenario, PRESET_NAMES, readScenario } from "../../../../local/surge/scenario";
-import { problemsOf } from "../../infra/support";
-import { CONFIG, scenarioOf } from "./support";
+import { k3s, problemsOf, withFunction } from "../../infra/support";
+import { CONFIG, LOCAL, scenarioOf } from "./support";
 
-const refusals = (raw: unknown) => problemsOf(() => parseScenario(raw, CONFIG));
+const refusals = (raw: unknown) => problemsOf(() => parseScenario(raw, CONFIG, LOCAL));
 const curve = (...points: [at: string, requestsPerSecond: number][]) =>
   points.map(([at, requestsPerSecond]) => ({ at, requestsPerSecond }));
 
 describe("the project's surge.yaml", () => {
-  const scenario = readScenario(resolve(__dirname, "../../../.."), CONFIG);
+  const scenario = readScenario(resolve(__dirname, "../../../.."), CONFIG, LOCAL);
 
   it("is a flash sale that takes all 5,000 replicas by CPU", () => {
     expect(scenario).toMatchObject({
@@ -121,9 +122,50 @@ describe("a scenario that makes no sense is refused", () => {
     expect(refusals({ step: "1m", cpuPerRequest: "0s", curve: curve(["1s", 10], ["9s", 5000]) })).toHaveLength(3);
   });
 
+  it("a function that is scaled by its requests, which nobody plays", () => {
+    const config = parseConfig(withFunction({ scaling: { metric: "rps" } }, { cluster: k3s(3, 10) }));
+    expect(problemsOf(() => parseScenario({}, config, LOCAL))).toEqual([
+      expect.stringMatching(
+        /^function: \S+: is scaled by its requests: .*; name a function whose scaling\.metric is cpu/,
+      ),
+    ]);
+  });
+
   it("also where there is no file", () => {
-    expect(problemsOf(() => readScenario("/nowhere", CONFIG))[0]).toMatch(
+    expect(problemsOf(() => readScenario("/nowhere", CONFIG, LOCAL))[0]).toMatch(
       /^surge\.yaml: missing: there is no \/nowhere/,
+    );
+  });
+});
+
+describe("what a scenario says of one stack", () => {
+  const real = { stack: "real", real: true };
+  const file = {
+    ...{ cpuPerRequest: "350us", step: "2s", curve: curve(["0s", 10], ["1m", 5000], ["2m", 10]) },
+    stacks: { real: { preset: "spikes", peakRequestsPerSecond: 200_000, path: "/api/function?work=1" } },
+  };
+
+  it("stands before what it says of all, and nowhere else", () => {
+    const [one, other] = [scenarioOf(file, CONFIG, real), scenarioOf(file)];
+    expect(one).toMatchObject({ preset: "spikes", ownCurve: false, step: 2000, path: "/api/function?work=1" });
+    expect(peakOf(one.curve)).toBe(200_000);
+    expect(other).toMatchObject({ ownCurve: true, step: 2000, path: undefined });
+  });
+
+  it("may be what its pods are reckoned to take; what simulated ones are said to, real ones do not", () => {
+    const of = (raw: object, stage = real) => scenarioOf(raw, CONFIG, stage).fn.workload.cpuPerRequest;
+    expect(of({ cpuPerRequest: "350us" })).toBe(0.18);
+    expect(of({ cpuPerRequest: "350us", stacks: { real: { cpuPerRequest: "400us" } } })).toBeCloseTo(0.4);
+    expect(of({ cpuPerRequest: "350us", stacks: { real: { cpuPerRequest: "400us" } } }, LOCAL)).toBeCloseTo(0.35);
+  });
+
+  it("is refused by where it is written", () => {
+    const refused = (raw: object) => problemsOf(() => parseScenario(raw, CONFIG, real))[0];
+    expect(refused({ stacks: { real: { step: "1m" } } })).toMatch(/^stacks\.real\.step: 1m: must be from/);
+    expect(refused({ stacks: { real: { paht: "/" } } })).toMatch(/^stacks\.real\.paht: unknown key.*path/);
+    expect(refused({ stacks: { real: { path: "api" } } })).toMatch(/^stacks\.real\.path: "?api"?: must be a path/);
+    expect(refused({ stacks: { real: { peakRequestsPerSecond: 1 } } })).toMatch(
+      /^stacks\.real\.peakRequestsPerSecond: a peak of 1 requests\/s: must be above/,
     );
   });
 });

@@ -9,9 +9,11 @@ import { k3s, rawConfig } from "../../infra/support";
 /** The reference workload on ten agents. */
 export const CONFIG: StackConfig = parseConfig(rawConfig({ cluster: k3s(3, 10) }));
 
+export const LOCAL = { stack: "local", real: false };
+
 /** As the project's own surge.yaml. */
-export function scenarioOf(raw: object = { cpuPerRequest: "400us" }, config = CONFIG): Scenario {
-  return parseScenario(raw, config);
+export function scenarioOf(raw: object = { cpuPerRequest: "400us" }, config = CONFIG, stage = LOCAL): Scenario {
+  return parseScenario(raw, config, stage);
 }
 
 type PodsAt = (
@@ -24,9 +26,10 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
   const nodes = more.nodes ?? ["agent-1", "agent-2"];
   const samples = Array.from({ length: Math.floor(end / 2) + 1 }, (_, index) => sampleAt(index * 2));
   return {
-    ...{ stack: "local", startedAt: "2026-01-02T03:04:05.000Z", cores: 2 },
+    ...{ stack: "local", kind: "simulated", startedAt: "2026-01-02T03:04:05.000Z", cores: 2 },
     ...{ scenario, expected: expectOf(CONFIG, scenario), nodes, samples },
-    ...{ delays: [5, 10, 20, 400], unseen: 0, faults: [], troubles: [], ending: "back at min" },
+    ...{ delays: [5, 10, 20, 400], starts: [9, 15, 30, 450], unseen: 0 },
+    ...{ faults: [], troubles: [], ending: "back at min" },
     ...more,
   };
 
@@ -52,4 +55,21 @@ export function goodRun(seconds = 100, more: Partial<SurgeRun> = {}): SurgeRun {
     return { ready: Math.max(10, Math.min(up, down, goal)) };
   };
   return runOf(podsAt, quietFrom + secondsToMin + 4, more);
+}
+
+/** The same of real pods that were asked: the client served half a second's load late, and lost some of it. */
+export function realRun(more: Partial<SurgeRun> = {}): SurgeRun {
+  const run = goodRun(100, { stack: "real", kind: "real", ...more });
+  const latency = { count: 1000, p50: 4.2, p99: 18.5, p999: 44, most: 120 };
+  const counts = { statuses: { "200": 1000, "503": 7 }, unanswered: { ECONNRESET: 1 }, unsent: 40, again: 2 };
+  return {
+    ...run,
+    samples: run.samples.map((sample) => ({ ...sample, shed: sample.load * 0.01, client: { ...counts, latency } })),
+    client: {
+      ...counts,
+      phases: { "scaling out": { ...latency, p99: 900 }, "scaled out": latency },
+      verified: false,
+      users: 10,
+    },
+  };
 }

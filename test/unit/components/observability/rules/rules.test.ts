@@ -148,5 +148,7 @@ it("tell who scales by requests one number of a series that they record, and non
   const query = requestsQuery(args.functions[0]!, args.observability);
   const of = `function="${args.functions[0]!.name}",tenant="${args.functions[0]!.tenant}"`;
   expect(query).toBe(`sum(slo:requests:rate1m{${of}}) or sum(up{job="gateway"} == 1) * 0`);
-  expect(rulesOf("reference").flatMap((rule) => ("record" in rule ? [rule.record] : []))).toContain("slo:requests:rate1m");
+  expect(rulesOf("reference").flatMap((rule) => ("record" in rule ? [rule.record] : []))).toContain(
+    "slo:requests:rate1m",
+  );
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { parseScenario } from "../../../../../local/surge/scenario";
 import { problemsOf } from "../../../infra/support";
-import { CONFIG, scenarioOf } from "../support";
+import { CONFIG, LOCAL, scenarioOf } from "../support";
 
 /** The flash sale, which takes 350 s, with ten agents and a function from 10 to 5,000. */
 const withFaults = (...faults: object[]) => ({ cpuPerRequest: "400us", faults });
-const refusals = (...faults: object[]) => problemsOf(() => parseScenario(withFaults(...faults), CONFIG));
+const refusals = (...faults: object[]) => problemsOf(() => parseScenario(withFaults(...faults), CONFIG, LOCAL));
 
 describe("faults of a scenario", () => {
   it("are none unless the file has some", () => {
@@ -106,5 +106,31 @@ describe("faults that make no sense are refused", () => {
         { at: "300s", kind: "quota", pods: 1, for: "10m" },
       ),
     ).toHaveLength(5);
+  });
+});
+
+describe("faults of one stack", () => {
+  const real = { stack: "real", real: true };
+  const rollout = { at: "1m", kind: "rollout" };
+  const refused = (raw: object, stage = real) => problemsOf(() => parseScenario(raw, CONFIG, stage));
+
+  it("are refused where pods are real, once for all of them and by where they are written", () => {
+    const up = { at: "2m", kind: "up" };
+    expect(refused(withFaults(rollout, up))).toEqual([
+      'faults: rollout, up: can be played only where nodes are simulated, and this stack\'s are real; write them under stacks.local, or "faults: []" under stacks.real',
+    ]);
+    expect(refused({ stacks: { real: { faults: [rollout] } } })).toEqual([
+      expect.stringMatching(/^stacks\.real\.faults: rollout: can be played only where nodes are simulated/),
+    ]);
+  });
+
+  it("stand in place of all others, also where they are none", () => {
+    const stacks = { local: { faults: [rollout] }, real: { faults: [] } };
+    const file = { ...withFaults({ at: "2m", kind: "up" }), stacks };
+    expect(scenarioOf(file).faults).toEqual([{ at: 60_000, kind: "rollout" }]);
+    expect(scenarioOf(file, CONFIG, real).faults).toEqual([]);
+    expect(refused({ stacks: { local: { faults: [{ ...rollout, at: "1h" }] } } }, LOCAL)[0]).toMatch(
+      /^stacks\.local\.faults\[0\]\.at: 1h: must be before/,
+    );
   });
 });
