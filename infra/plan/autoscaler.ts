@@ -2,14 +2,10 @@
 export interface ScaleOutModel {
   readonly min: number;
   readonly max: number;
-  /** What the metric asks for, given the pods that it covers and the pods that share the load; nothing before the jump. */
-  readonly wanted: (measuredPods: number, readyPods: number) => number;
-  /** From a change in load until the metric begins to show it. */
-  readonly metricDelay: number;
-  /** From then until it shows all of it, climbing evenly, as an average over a window does. Default: at once. */
-  readonly metricClimb?: number;
-  /** From ready until a pod's own metric counts. */
-  readonly podMetricDelay: number;
+  /** Ready pods with which the scale-out is over; max, or what the autoscaler leaves it at. */
+  readonly enough: number;
+  /** What the autoscaler's metric asks for; undefined where it asks for no change. */
+  readonly wanted: (second: number, soFar: SoFar) => number | undefined;
   readonly syncPeriod: number;
   readonly up: {
     readonly share: number;
@@ -21,6 +17,12 @@ export interface ScaleOutModel {
   readonly createRate: number;
   /** Pods/s that all agents together start. */
   readonly startRate: number;
+}
+
+/** Pods at the end of a second that is over: min in those before the jump. */
+export interface SoFar {
+  readonly created: (second: number) => number;
+  readonly ready: (second: number) => number;
 }
 
 /** Pods at the end of each second, from second 0 on. */
@@ -36,9 +38,7 @@ export const LONGEST_SCALE_OUT = 7200;
 /**
  * Steps through a jump in load at second 0, second by second: the autoscaler sets what it wants, the control plane
  * creates towards that, the agents start what is created, and what was started is ready a second later. Deterministic;
- * ends when max is ready. Nothing scales in.
- *
- * Left out: the client limits' bursts, and the autoscaler's tolerance of 10 %, by which it may settle that much lower.
+ * ends when enough are ready. Nothing scales in. The client limits' bursts are left out.
  */
 export function simulateScaleOut(model: ScaleOutModel): ScaleOutTrace {
   const desired: number[] = [];
@@ -47,6 +47,10 @@ export function simulateScaleOut(model: ScaleOutModel): ScaleOutTrace {
   const ready: number[] = [];
   const recommendations: { readonly second: number; readonly pods: number }[] = [];
   const at = (pods: readonly number[], second: number) => (second < 0 ? model.min : (pods[second] ?? model.min));
+  const soFar: SoFar = {
+    created: (second) => Math.floor(at(created, second)),
+    ready: (second) => Math.floor(at(ready, second)),
+  };
 
   for (let second = 0; second <= LONGEST_SCALE_OUT; second++) {
     const before = at(desired, second - 1);
@@ -54,22 +58,13 @@ export function simulateScaleOut(model: ScaleOutModel): ScaleOutTrace {
     created.push(Math.min(at(desired, second), at(created, second - 1) + model.createRate));
     ready.push(at(started, second - 1));
     started.push(Math.min(at(created, second), at(started, second - 1) + model.startRate));
-    if (at(ready, second) >= model.max) break;
+    if (at(ready, second) >= model.enough) break;
   }
   return { desired, created: created.map(Math.floor), ready: ready.map(Math.floor) };
 
   function nextDesired(second: number, current: number): number {
-    recommendations.push({ second, pods: recommendation(second) });
+    recommendations.push({ second, pods: model.wanted(second, soFar) ?? current });
     return Math.min(stabilized(second), stepLimit(second, current), model.max);
-  }
-
-  function recommendation(second: number): number {
-    if (second < model.metricDelay) return model.min;
-    const measured = Math.floor(at(ready, second - model.podMetricDelay));
-    const wanted = model.wanted(measured, Math.floor(at(ready, second - model.metricDelay)));
-    if (model.metricClimb === undefined) return wanted;
-    const shown = Math.min(1, (second - model.metricDelay) / model.metricClimb);
-    return Math.max(model.min, Math.ceil(wanted * shown));
   }
 
   /** The least that was asked for within the window; before the jump that was min. */

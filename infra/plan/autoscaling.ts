@@ -1,5 +1,5 @@
 import type { FunctionConfig, StackConfig } from "../config";
-import type { ScaleOutModel } from "./autoscaler";
+import type { RateMetric } from "./autoscaler-metrics";
 import type { Resources, Sized } from "./types";
 
 const MiB = 2 ** 20;
@@ -42,8 +42,8 @@ export function autoscalingDemand(
 export function requestMetric(
   { observability }: StackConfig,
   { scaling }: FunctionConfig,
-): Pick<ScaleOutModel, "metricDelay" | "metricClimb"> {
+): Pick<RateMetric, "delay" | "climb"> {
   const interval = observability.scrapeInterval / 1000;
   const first = scaling.min === 0 ? scaling.pollingInterval / 1000 : 0;
-  return { metricDelay: interval + first, metricClimb: interval * SCRAPES_PER_RATE };
+  return { delay: interval + first, climb: interval * SCRAPES_PER_RATE };
 }

@@ -1,9 +1,10 @@
 import type { FunctionConfig, StackConfig } from "../config";
 import type { ScaleOut, ScaleOutPoint } from "./types";
 import { LONGEST_SCALE_OUT, simulateScaleOut, type ScaleOutModel, type ScaleOutTrace } from "./autoscaler";
+import { TOLERANCE, wantedByCpu, wantedByRate, type CpuMetric, type RateMetric } from "./autoscaler-metrics";
 import { requestMetric } from "./autoscaling";
 import { controlPlaneRate } from "./demand";
-import { roundUp } from "./numbers";
+import { clamp, roundUp } from "./numbers";
 import { agentCount } from "./topology";
 
 /**
@@ -11,8 +12,8 @@ import { agentCount } from "./topology";
  * and the usual scrape interval.
  */
 export const METRICS_RESOLUTION = 15;
-/** Seconds that a new pod has to be old before metrics-server takes what it reads of it for a measure of its CPU. */
-const YOUNGEST_READ = 10;
+/** Seconds until the autoscaler has what metrics-server has begun to read: it asks all kubelets first. */
+const READING_DELAY = 1;
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 
@@ -46,6 +47,12 @@ export function largestCpuStep(fn: FunctionConfig): number {
   return fn.resources.limits.cpu / targetCpu(fn);
 }
 
+/** Pods at which the autoscaler stops: within its tolerance of what CPU asks for, between min and max. */
+export function enoughPods(fn: FunctionConfig): number {
+  const { min, max } = fn.scaling;
+  return clamp(Math.ceil(wantedAtPeak(fn).cpu / (1 + TOLERANCE)), min, max);
+}
+
 function functionScaleOut(config: StackConfig, fn: FunctionConfig): ScaleOut {
   const wanted = wantedAtPeak(fn);
   // Where CPU would settle below max, max is reached by request rate alone, at the least load that asks for it.
@@ -53,53 +60,54 @@ function functionScaleOut(config: StackConfig, fn: FunctionConfig): ScaleOut {
   const model = scaleOutModel(config, fn, drivenBy);
   const trace = simulateScaleOut(model);
   const controlPlaneOnly = simulateScaleOut({ ...model, startRate: Infinity });
+  const secondsToMax = secondsTo(trace.ready, model.enough);
   return {
     wantedAtPeak: wanted,
-    secondsToMax: secondsTo(trace.ready, fn.scaling.max),
-    secondsToMaxControlPlaneOnly: secondsTo(controlPlaneOnly.ready, fn.scaling.max),
+    secondsToMax,
+    // Few pods are hot ones: where nodes are slow, CPU may ask for the last step a reading sooner.
+    secondsToMaxControlPlaneOnly: Math.min(secondsTo(controlPlaneOnly.ready, model.enough), secondsToMax),
     drivenBy,
-    bottleneck: bottleneck(trace, fn.scaling.max),
+    bottleneck: bottleneck(trace, model.enough),
     curve: sample(trace),
   };
 }
 
 function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleOut["drivenBy"]): ScaleOutModel {
-  const { scaling, workload, resources } = fn;
-  const load = workload.peakRequestsPerSecond;
-  const byRate = Math.max(scaling.max, roundUp(load / scaling.requestsPerPod));
+  const { min, max, up } = fn.scaling;
+  const byCpu = drivenBy === "cpu";
   return {
-    min: scaling.min,
-    max: scaling.max,
-    // The autoscaler sums up the usage of pods that have metrics and counts the others as idle: so a step waits for
-    // the metrics of the pods that the step before made.
-    wanted:
-      drivenBy === "requestRate"
-        ? () => byRate
-        : (measured, ready) => {
-            const usage = Math.min((load / ready) * workload.cpuPerRequest, resources.limits.cpu);
-            return roundUp((measured * usage) / targetCpu(fn));
-          },
-    ...(scaling.metric === "rps" ? requestMetric(config, fn) : { metricDelay: METRICS_RESOLUTION }),
-    podMetricDelay: podMetricDelay(config.controlPlane.hpaCpuInitializationPeriod / 1000),
+    min,
+    max,
+    enough: byCpu ? enoughPods(fn) : max,
+    wanted: byCpu ? wantedByCpu(cpuMetric(config, fn)) : wantedByRate(rateMetric(config, fn)),
     syncPeriod: config.controlPlane.hpaSyncPeriod / 1000,
     up: {
-      share: scaling.up.percent,
-      pods: scaling.up.pods,
-      period: scaling.up.period / 1000,
-      stabilization: scaling.up.stabilization / 1000,
+      share: up.percent,
+      pods: up.pods,
+      period: up.period / 1000,
+      stabilization: up.stabilization / 1000,
     },
     createRate: controlPlaneRate(config),
     startRate: agentCount(config) * config.runtime.startRate,
   };
 }
 
-/**
- * Seconds at most until a new pod's CPU counts. A pod that is too young at one reading has its metrics from the next. Within
- * its initialization period the autoscaler believes only what two readings since the pod was ready have found.
- */
-function podMetricDelay(initializationPeriod: number): number {
-  const firstMetrics = METRICS_RESOLUTION + YOUNGEST_READ;
-  return Math.min(2 * METRICS_RESOLUTION, Math.ceil(Math.max(initializationPeriod, firstMetrics)));
+function cpuMetric(config: StackConfig, fn: FunctionConfig): CpuMetric {
+  const { peakRequestsPerSecond, cpuPerRequest } = fn.workload;
+  return {
+    min: fn.scaling.min,
+    usage: (ready) => Math.min((peakRequestsPerSecond / ready) * cpuPerRequest, fn.resources.limits.cpu),
+    target: targetCpu(fn),
+    resolution: METRICS_RESOLUTION,
+    initializationPeriod: config.controlPlane.hpaCpuInitializationPeriod / 1000,
+    delay: READING_DELAY,
+  };
+}
+
+function rateMetric(config: StackConfig, fn: FunctionConfig): RateMetric {
+  const { min, max, metric, requestsPerPod } = fn.scaling;
+  const pods = Math.max(max, roundUp(fn.workload.peakRequestsPerSecond / requestsPerPod));
+  return { min, pods, ...(metric === "rps" ? requestMetric(config, fn) : { delay: METRICS_RESOLUTION }) };
 }
 
 function secondsTo(pods: readonly number[], goal: number): number {
@@ -107,11 +115,11 @@ function secondsTo(pods: readonly number[], goal: number): number {
   return second < 0 ? LONGEST_SCALE_OUT : second;
 }
 
-/** The longest of the three waits: until max is asked for, from then until it is created, from then until it is ready. */
-function bottleneck(trace: ScaleOutTrace, max: number): ScaleOut["bottleneck"] {
-  const asked = secondsTo(trace.desired, max);
-  const created = secondsTo(trace.created, max);
-  const nodes = secondsTo(trace.ready, max) - created;
+/** The longest of the three waits: until all are asked for, from then until they are created, from then until ready. */
+function bottleneck(trace: ScaleOutTrace, goal: number): ScaleOut["bottleneck"] {
+  const asked = secondsTo(trace.desired, goal);
+  const created = secondsTo(trace.created, goal);
+  const nodes = secondsTo(trace.ready, goal) - created;
   const controlPlane = created - asked;
   if (nodes > controlPlane && nodes > asked) return "nodes";
   return controlPlane > asked ? "control-plane" : "autoscaler";

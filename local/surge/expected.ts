@@ -1,7 +1,7 @@
 import type { FunctionConfig, StackConfig } from "../../infra/config";
 import type { ScaleOutPoint } from "../../infra/plan";
 import { clamp } from "../../infra/plan/numbers";
-import { planScaleOut, wantedAtPeak } from "../../infra/plan/scale-out";
+import { enoughPods, planScaleOut, wantedAtPeak } from "../../infra/plan/scale-out";
 import type { Millis } from "../../infra/units";
 import { climbOf, lastAbove, lengthOf } from "./curve";
 import { loadHeldBy, type Scenario } from "./scenario";
@@ -16,7 +16,7 @@ export interface Expected {
   readonly climbFrom: number;
   /** Second from which the time back to min counts: the load falls under what min holds. */
   readonly quietFrom: number;
-  /** Seconds to the goal and the way there; undefined where the load climbs too slowly for the plan, which knows jumps. */
+  /** Seconds until enough are ready and the way there; undefined where the load climbs too slowly for the plan, which knows jumps. */
   readonly scaleOut: { readonly seconds: number; readonly curve: readonly ScaleOutPoint[] } | undefined;
   /** The same with each node's start queue. */
   readonly secondsOnRealNodes: number | undefined;
@@ -28,8 +28,6 @@ export interface Expected {
 
 /** A climb within one reading of a metric is a jump to the autoscaler. */
 const JUMP: Millis = 15_000;
-/** HorizontalPodAutoscaler's tolerance: within it of its target, it takes no step. */
-const TOLERANCE = 0.1;
 /** More than any number of agents starts: leaves the nodes' queues out of the model. */
 const AT_ONCE = 1e6;
 /** Times the planned time, and seconds beside it, until a run that does not come back is given up. */
@@ -55,12 +53,6 @@ export function expect(config: StackConfig, scenario: Scenario, real = false): E
     secondsToMin,
     limit: Math.ceil(Math.max(lengthOf(curve) / 1000, quietFrom + PATIENCE.times * secondsToMin) + PATIENCE.seconds),
   };
-}
-
-/** Pods at which the autoscaler stops: within its tolerance of what CPU asks for, between min and max. */
-export function enoughPods(fn: FunctionConfig): number {
-  const { min, max } = fn.scaling;
-  return clamp(Math.ceil(wantedAtPeak(fn).cpu / (1 + TOLERANCE)), min, max);
 }
 
 /** As the plan predicts it for a stack whose function ends at the goal: so it is the CPU metric that takes it there. */

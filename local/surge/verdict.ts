@@ -34,7 +34,7 @@ export interface Verdict {
   readonly met: boolean;
 }
 
-/** Of the goal. */
+/** Of the pods that are enough. */
 const SHARES = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
 /** How far the prediction may be off, as a share of it. */
 const NEAR = 0.2;
@@ -142,7 +142,7 @@ function near({ expected }: SurgeRun, milestones: readonly Milestone[]): Check[]
   return [
     {
       what: "as the plan predicts",
-      aim: `${expected.scaleOut.seconds} s to ${formatCount(expected.goal)}, within ${NEAR * 100}%`,
+      aim: `${expected.scaleOut.seconds} s to ${formatCount(expected.enough)}, within ${NEAR * 100}%`,
       found: difference === undefined ? "not reached" : `${signedPercent(difference)} of that`,
       met: difference !== undefined && Math.abs(difference) <= NEAR,
       binding: false,
@@ -189,9 +189,9 @@ export function notServed({ statuses, unanswered, unsent }: ClientCounts): strin
 }
 
 function milestonesOf(run: SurgeRun): Milestone[] {
-  const { goal, scaleOut } = run.expected;
+  const { enough, scaleOut } = run.expected;
   return SHARES.map((share) => {
-    const pods = Math.ceil(goal * share);
+    const pods = Math.ceil(enough * share);
     const predicted = scaleOut && predictedSeconds(run, pods);
     const measured = secondsToReady(run, pods);
     const both = predicted !== undefined && predicted > 0 && measured !== undefined;

@@ -1,5 +1,5 @@
 import type { FunctionConfig } from "../../../infra/config";
-import { enoughPods } from "../expected";
+import { enoughPods } from "../../../infra/plan/scale-out";
 import type { Sample, SurgeRun } from "../run";
 import type { FaultRecord } from "./record";
 

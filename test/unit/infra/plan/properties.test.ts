@@ -145,7 +145,7 @@ describe("any plan that holds", () => {
     });
   });
 
-  it("has a scale-out that only rises, never overtakes itself, and ends at max", () => {
+  it("has a scale-out that only rises, never overtakes itself, and ends where the autoscaler does", () => {
     holding(({ scaleOut }, stack) => {
       const out = scaleOut["serverless-function"];
       const curve = out?.curve ?? [];
@@ -159,12 +159,11 @@ describe("any plan that holds", () => {
         expect(point.created).toBeLessThanOrEqual(point.desired);
         expect(point.ready).toBeLessThanOrEqual(point.created);
       }
-      expect(curve[curve.length - 1]).toEqual({
-        second: out?.secondsToMax,
-        desired: stack.max,
-        created: stack.max,
-        ready: stack.max,
-      });
+      const last = curve[curve.length - 1];
+      expect(last?.second).toBe(out?.secondsToMax);
+      expect(last?.ready).toBeLessThanOrEqual(stack.max);
+      // By CPU the autoscaler may stop within a tenth of what it wants.
+      expect(last?.ready).toBeGreaterThanOrEqual(out?.drivenBy === "cpu" ? Math.floor(stack.max / 1.1) : stack.max);
       expect(out?.secondsToMaxControlPlaneOnly).toBeLessThanOrEqual(out?.secondsToMax ?? 0);
     });
   });

@@ -19,7 +19,8 @@ describe("what is expected of a scenario", () => {
   it("ends below max where CPU asks for less, within the autoscaler's tolerance", () => {
     const { goal, enough, scaleOut } = expectOf(CONFIG, scenarioOf({}));
     expect([goal, enough]).toEqual([2572, 2339]);
-    expect(predictedAt(scaleOut!.curve, scaleOut!.seconds, "ready")).toBe(2572);
+    const last = predictedAt(scaleOut!.curve, scaleOut!.seconds, "ready");
+    expect([last >= 2339, last <= 2572]).toEqual([true, true]);
   });
 
   it("has no time for a load that climbs slowly, which the plan does not know", () => {

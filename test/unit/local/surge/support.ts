@@ -59,7 +59,7 @@ export function goodRun(seconds = 100, more: Partial<SurgeRun> = {}): SurgeRun {
 
 /** The same of real pods that were asked: the client served half a second's load late, and lost some of it. */
 export function realRun(more: Partial<SurgeRun> = {}): SurgeRun {
-  const run = goodRun(100, { stack: "real", kind: "real", ...more });
+  const run = goodRun(80, { stack: "real", kind: "real", ...more });
   const latency = { count: 1000, p50: 4.2, p99: 18.5, p999: 44, most: 120 };
   const counts = { statuses: { "200": 1000, "503": 7 }, unanswered: { ECONNRESET: 1 }, unsent: 40, again: 2 };
   return {
