@@ -127,8 +127,6 @@ describe("a node's metrics", () => {
       "scrape_error gauge node",
       "node_cpu_usage_seconds_total counter node",
       "node_memory_working_set_bytes gauge node",
-      "pod_cpu_usage_seconds_total counter pod namespace pod",
-      "pod_memory_working_set_bytes gauge pod namespace pod",
       "container_start_time_seconds gauge container container namespace pod",
       "container_cpu_usage_seconds_total counter container container namespace pod",
       "container_memory_working_set_bytes gauge container container namespace pod",
@@ -139,7 +137,7 @@ describe("a node's metrics", () => {
     const values = Object.fromEntries(spec.metrics.map(({ name, value }) => [name, value]));
     expect(values).toMatchObject({
       node_cpu_usage_seconds_total: 'node.CumulativeUsage("cpu")',
-      pod_memory_working_set_bytes: 'pod.Usage("memory")',
+      node_memory_working_set_bytes: 'node.Usage("memory")',
       container_cpu_usage_seconds_total: 'pod.CumulativeUsage("cpu", container.name)',
     });
   });
