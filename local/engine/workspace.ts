@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
@@ -65,6 +65,7 @@ async function createWorkspace(
   backend: Record<string, string>,
 ): Promise<LocalWorkspace> {
   mkdirSync(paths.scratch, { recursive: true, mode: 0o700 });
+  keepNoEngineLogs(paths);
   return LocalWorkspace.create({
     workDir,
     program,
@@ -80,6 +81,18 @@ async function createWorkspace(
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     },
   });
+}
+
+/**
+ * The engine logs every value that it handles, compressed and encrypted, and has no switch for it: 10 of the 25 s of CPU of
+ * an `up` that changes nothing, and 5 MB of disk each time (measured, 3.259.0). Where a file stands in the folder's place it
+ * goes without; what went wrong is told by its events.
+ */
+function keepNoEngineLogs({ pulumiHome }: Paths): void {
+  const logs = join(pulumiHome, "logs");
+  if (statSync(logs, { throwIfNoEntry: false })?.isFile()) return;
+  rmSync(logs, { recursive: true, force: true });
+  writeFileAtomic(logs, "In place of a folder, so that the engine writes no logs: local/engine/workspace.ts\n");
 }
 
 /** State and passphrase in a folder of ours, made where they are not there yet. */

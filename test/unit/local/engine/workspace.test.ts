@@ -199,6 +199,16 @@ describe("a disposable stack", () => {
   );
 });
 
+it("leaves the engine no folder for its logs, also where there is one from before", async () => {
+  const logs = join(paths.pulumiHome, "logs");
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(join(logs, "pulumi-20260101T000000-1-up.log"), "");
+  for (let time = 0; time < 2; time++) {
+    await openStack(readStackFile(root, "local"), paths, () => Promise.resolve({}));
+    expect(statSync(logs).isFile()).toBe(true);
+  }
+});
+
 describe("a stack that lasts", () => {
   const BACKEND =
     'PULUMI_BACKEND_URL: not set: this stack\'s state must outlive this machine, so it needs a backend of yours; set it, for example to "s3://my-pulumi-state" or "https://api.pulumi.com" (pulumi whoami --verbose prints the one you are logged in to)';
