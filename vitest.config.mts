@@ -16,8 +16,8 @@ export default defineConfig({
           name: "engine",
           include: ["test/engine/**/*.test.ts"],
           globalSetup: "test/engine/setup.ts",
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           // Each file has a control plane of its own; two at once would only slow each other down on two cores.
           fileParallelism: false,
         },
@@ -28,8 +28,8 @@ export default defineConfig({
           include: ["test/real/**/*.test.ts"],
           // Builds what the node is made of, where it is not in the cache.
           globalSetup: "test/real/setup.ts",
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

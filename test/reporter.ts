@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import type { SerializedError } from "vitest";
 import type { Reporter, TestModule, TestSuite } from "vitest/node";
 
@@ -8,8 +8,17 @@ export interface SuiteReport {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Tests that failed, and what failed outside of them: a file, a hook, or something that nobody caught. */
-  readonly failures: readonly { readonly name: string; readonly reason: string }[];
+  /** How long each file of tests took, hooks included. */
+  readonly files: readonly { readonly file: string; readonly seconds: number }[];
+  /** What failed, file by file, what went wrong around the tests of one before them. */
+  readonly failures: readonly Failure[];
+}
+
+/** A test, a file, a hook, or something that nobody caught (whose file is not known). */
+export interface Failure {
+  readonly file?: string;
+  readonly name: string;
+  readonly reason: string;
 }
 
 /**
@@ -22,19 +31,13 @@ export default class SuiteReporter implements Reporter {
     if (file === undefined) return;
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const count = (state: string) => tests.filter((test) => test.result().state === state).length;
-    const outside: readonly (TestModule | TestSuite)[] = modules.flatMap((module) => [
-      module,
-      ...module.children.allSuites(),
-    ]);
     const report: SuiteReport = {
       passed: count("passed"),
       failed: count("failed"),
       skipped: count("skipped"),
+      files: modules.map((module) => ({ file: fileOf(module), seconds: module.diagnostic().duration / 1000 })),
       failures: [
-        ...outside.flatMap((one) => one.errors().map((error) => ({ name: nameOf(one), reason: reasonOf(error) }))),
-        ...tests
-          .filter((test) => test.result().state === "failed")
-          .map((test) => ({ name: test.fullName, reason: reasonOf(test.result().errors?.[0]) })),
+        ...modules.flatMap(failuresOf),
         ...unhandled.map((error) => ({ name: "what nobody caught", reason: reasonOf(error) })),
       ],
     };
@@ -43,8 +46,21 @@ export default class SuiteReporter implements Reporter {
   }
 }
 
+function failuresOf(module: TestModule): Failure[] {
+  const file = fileOf(module);
+  const outside: readonly (TestModule | TestSuite)[] = [module, ...module.children.allSuites()];
+  return [
+    ...outside.flatMap((one) => one.errors().map((error) => ({ file, name: nameOf(one), reason: reasonOf(error) }))),
+    ...[...module.children.allTests("failed")].map((test) => ({
+      ...{ file, name: test.fullName, reason: reasonOf(test.result().errors?.[0]) },
+    })),
+  ];
+}
+
+const fileOf = (module: TestModule) => relative(module.project.config.root, module.moduleId);
+
 function nameOf(one: TestModule | TestSuite): string {
-  return one.type === "module" ? one.moduleId : `${one.fullName} (before or after its tests)`;
+  return one.type === "module" ? "the file itself" : `${one.fullName} (before or after its tests)`;
 }
 
 function reasonOf(error: { readonly message: string; readonly stack?: string | undefined } | undefined): string {

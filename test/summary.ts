@@ -1,21 +1,44 @@
 import { readFileSync } from "node:fs";
-import type { SuiteReport } from "./reporter";
+import type { Failure, SuiteReport } from "./reporter";
 
 /** Of a reason, so much is shown: its text, and where it was thrown. */
 const LINES = 8;
 const LONGEST = 300;
 
+/** So many files are told that took longest. */
+const SLOWEST = 8;
+
 /**
- * Ends `make test`: what failed, each with the start of its reason, since of a long run often only the end is kept; then
- * how many tests there were. Its arguments are the reports of the suites.
+ * Ends `make test`: what failed, each with the start of its reason; then, since of a long run often only the end is kept,
+ * a line for each file with failures, which files took longest, and how many tests there were. Its arguments are the
+ * reports of the suites.
  */
-function main(files: readonly string[]): void {
-  const reports = files.map((file) => JSON.parse(readFileSync(file, "utf8")) as SuiteReport);
-  for (const { name, reason } of reports.flatMap(({ failures }) => failures)) {
-    console.log(`\nfailed: ${name}\n${shortened(reason)}`);
+function main(reportFiles: readonly string[]): void {
+  const reports = reportFiles.map((file) => JSON.parse(readFileSync(file, "utf8")) as SuiteReport);
+  const failures = reports.flatMap((report) => report.failures);
+  for (const { name, reason } of failures) console.log(`\nfailed: ${name}\n${shortened(reason)}`);
+
+  const files = new Set(failures.map(({ file }) => file));
+  if (files.size > 0) console.log("");
+  for (const file of files) {
+    const own = failures.filter((failure) => failure.file === file);
+    console.log(`${file ?? "nobody knows where"}: ${own.length} failed, first ${inOneLine(own[0])}`);
   }
+
+  const slowest = reports.flatMap((report) => report.files).sort((one, other) => other.seconds - one.seconds);
+  console.log("\nslowest files:");
+  for (const { file, seconds } of slowest.slice(0, SLOWEST)) {
+    console.log(`${seconds.toFixed(0).padStart(6)} s  ${file}`);
+  }
+
   const sum = (key: "passed" | "failed" | "skipped") => reports.reduce((total, report) => total + report[key], 0);
   console.log(`\n${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+}
+
+function inOneLine(failure: Failure | undefined): string {
+  if (failure === undefined) return "";
+  const [reason = ""] = failure.reason.replaceAll(COLOUR, "").split("\n");
+  return `${failure.name.split(" > ").at(-1)?.slice(0, 60)}: ${reason.slice(0, 100)}`;
 }
 
 function shortened(reason: string): string {

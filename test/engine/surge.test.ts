@@ -100,7 +100,7 @@ describe("a surge", () => {
     expect(await changeable()).toEqual(before);
     expect((await stack.ok("status")).stdout).not.toMatch(/ stopped /);
     // The curve takes two minutes on any machine; what comes about it, longer on a busy one.
-  }, 600_000);
+  });
 });
 
 /** All that a fault may change. */

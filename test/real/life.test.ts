@@ -244,7 +244,7 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     expect(report("report.html")).toContain("Real requests:");
     // No token is told to anybody.
     expect(stderr + report("surge.json")).not.toContain("eyJ");
-  }, 420_000);
+  });
 
   it("leaves nothing", async () => {
     await eventually(

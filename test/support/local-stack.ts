@@ -17,6 +17,12 @@ import { CACHE_VARIABLE, projectPaths, type Paths } from "../../local/paths";
 
 const REPOSITORY = resolve(__dirname, "../..");
 
+/**
+ * No command takes so many milliseconds, be the machine as busy as it may. It ends before its test is given up, so that
+ * what it said is told, and the next test finds no command under way.
+ */
+const LONGEST_COMMAND = 480_000;
+
 export interface Outcome {
   readonly code: number | null;
   /** Results. */
@@ -79,7 +85,16 @@ export class LocalStack {
       stderr += chunk.toString();
       for (const check of waiting) check();
     });
-    const outcome = new Promise<Outcome>((done) => child.on("close", (code) => done({ code, stdout, stderr })));
+    const overdue = setTimeout(() => {
+      stderr += `\n${command} is not done after ${LONGEST_COMMAND / 1000} s: ended by the test`;
+      child.kill("SIGKILL");
+    }, LONGEST_COMMAND);
+    const outcome = new Promise<Outcome>((done) =>
+      child.on("close", (code) => {
+        clearTimeout(overdue);
+        done({ code, stdout, stderr });
+      }),
+    );
     const until = (pattern: RegExp) =>
       new Promise<void>((matched, ended) => {
         const check = () => {

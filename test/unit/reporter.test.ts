@@ -48,14 +48,19 @@ describe("a suite's report", () => {
   });
 
   it("has all that failed, also outside of tests", () => {
-    expect(report.failures.map(({ name, reason }) => [name, reason.split("\n")[0]]).sort()).toEqual(
+    expect(report.failures.map(({ file, name, reason }) => [file, name, reason.split("\n")[0]]).sort()).toEqual(
       [
-        ["does not begin (before or after its tests)", "Error: no begin"],
-        ["does not end (before or after its tests)", "Error: no end"],
-        ["does not end > fails", expect.stringContaining("expected 1 to be 2")],
-        [join(folder, "broken.test.mts"), "Error: no file"],
-        ["what nobody caught", "Error: nobody's"],
+        ["some.test.mts", "does not begin (before or after its tests)", "Error: no begin"],
+        ["some.test.mts", "does not end (before or after its tests)", "Error: no end"],
+        ["some.test.mts", "does not end > fails", expect.stringContaining("expected 1 to be 2")],
+        ["broken.test.mts", "the file itself", "Error: no file"],
+        [undefined, "what nobody caught", "Error: nobody's"],
       ].sort(),
     );
+  });
+
+  it("tells how long each file took", () => {
+    expect(report.files.map(({ file }) => file).sort()).toEqual(["broken.test.mts", "some.test.mts"]);
+    expect(report.files.find(({ file }) => file === "some.test.mts")?.seconds).toBeGreaterThan(0.05);
   });
 });
