@@ -69,7 +69,7 @@ export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 
 /** A rule over several values of one section; `path` points below the section. */
 export interface Violation {
-  readonly path: readonly string[];
+  readonly path: readonly (string | number)[];
   readonly value: string;
   readonly limit: string;
   readonly fix: string;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import * as field from "./config-fields";
 import { check, section, type Violation } from "./config-fields";
+import { prewarm, prewarmProblems } from "./config-prewarm";
 import { formatDuration, formatPercent, type Millis } from "./units";
 
 const scalePolicy = (defaults: { percent: string; pods: number; period: string; stabilization: string }) =>
@@ -53,6 +54,8 @@ export const scaling = section({
   pollingInterval: field.duration.optional(),
   /** Replicas while Prometheus cannot tell the requests. Default: the count stays as it is. */
   fallback: field.positiveCount.optional(),
+  /** Times at which more pods than min are there, for a load that is known before it comes. */
+  prewarm,
   /** Up to ten times the pods, or 1,000 more, each 15 s; whichever is more. */
   up: scalePolicy({ percent: "900%", pods: 1000, period: "15s", stabilization: "0s" }).prefault({}),
   /** A tenth of the pods each 15 s, after two calm minutes: a flash sale has lulls. */
@@ -80,6 +83,7 @@ export const scaling = section({
           fix: "raise initial or lower min",
         },
       ...metricProblems(s),
+      ...prewarmProblems(s),
       (s.cpuTarget < 0.01 || s.cpuTarget > 1) && {
         path: ["cpuTarget"],
         value: formatPercent(s.cpuTarget),

@@ -1,4 +1,5 @@
 import { Keda, KEDA_PEER, type MetricsTarget } from "../components/autoscaling/keda";
+import { triggerMetrics } from "../components/autoscaling/names";
 import type { RequestSource } from "../components/functions/scaled-object";
 import type { Peer } from "../components/network";
 import { PROMETHEUS_LABELS } from "../components/observability/observability";
@@ -51,11 +52,18 @@ export function scaling({ config, manifest, target, guarded }: ScalingArgs): Ked
       size: KEDA_SIZE,
       manifest,
       target,
+      metrics: metricsOf(config),
       apiServer: apiServerPeers(config),
       prometheus: enabled ? { namespace, labels: PROMETHEUS_LABELS, port: PROMETHEUS_PORT } : undefined,
     },
     guarded,
   );
+}
+
+/** Those of all functions that it scales, each once: objects that differ by order alone would be changes. */
+function metricsOf({ functions }: StackConfig): string[] {
+  const byRequests = functions.filter((fn) => fn.scaling.metric === "rps");
+  return [...new Set(byRequests.flatMap((fn) => triggerMetrics(fn.scaling)))].sort();
 }
 
 /** Whom KEDA asks for a function's requests, and what. */

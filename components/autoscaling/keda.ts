@@ -31,6 +31,8 @@ export interface KedaArgs extends KedaPodsArgs {
   /** The release manifest, verified: see `readManifest`. */
   readonly manifest: string;
   readonly target: MetricsTarget;
+  /** What autoscalers may ask it for: see `triggerMetrics`. */
+  readonly metrics: readonly string[];
   readonly apiServer: ApiServerPeers;
   /** Whom it asks for requests. Default: nobody in the cluster. */
   readonly prometheus: (Peer & { readonly port: number }) | undefined;
@@ -85,7 +87,7 @@ function harden(object: ManifestObject, args: KedaArgs): ManifestObject {
     case "ServiceAccount":
       return { ...object, automountServiceAccountToken: false };
     case "ClusterRole":
-      return { ...object, rules: metadata.name === KEDA.operator ? operatorRules() : readerRules() };
+      return { ...object, rules: metadata.name === KEDA.operator ? operatorRules() : readerRules(args.metrics) };
     case "Role":
       return { ...object, rules: operatorNamespaceRules() };
     case "ClusterRoleBinding":

@@ -57,9 +57,9 @@ export function operatorNamespaceRules(): Rule[] {
   ];
 }
 
-/** What autoscalers may ask: the one metric that a function has. In the manifest it is everything. */
-export function readerRules(): Rule[] {
-  return [{ apiGroups: ["external.metrics.k8s.io"], resources: [KEDA.metric], verbs: ["get", "list"] }];
+/** What autoscalers may ask: the metrics that functions have. In the manifest it is everything. */
+export function readerRules(metrics: readonly string[]): Rule[] {
+  return [{ apiGroups: ["external.metrics.k8s.io"], resources: [...metrics], verbs: ["get", "list"] }];
 }
 
 /** Bindings of the manifest that are about who asks for metrics: to the adapter's own account, not the operator's. */

@@ -1,4 +1,5 @@
 import type { FunctionConfig } from "../../infra/config";
+import type { Prewarm } from "../../infra/config-prewarm";
 import { autoscalerRules } from "./autoscaler";
 import { autoscalerName } from "./names";
 
@@ -17,7 +18,7 @@ export interface RequestSource {
 const FAILURES_BEFORE_FALLBACK = 12;
 
 /** The spec of a function's ScaledObject, of which KEDA makes its autoscaler. */
-export function scaledObjectSpec(fn: FunctionConfig, { prometheus, query }: RequestSource) {
+export function scaledObjectSpec(fn: FunctionConfig, source: RequestSource) {
   const { scaling } = fn;
   return {
     scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: fn.name },
@@ -31,19 +32,26 @@ export function scaledObjectSpec(fn: FunctionConfig, { prometheus, query }: Requ
     advanced: {
       horizontalPodAutoscalerConfig: { name: autoscalerName(fn), behavior: autoscalerRules(fn) },
     },
-    triggers: [
-      {
-        type: "prometheus",
-        metricType: "AverageValue",
-        metadata: {
-          serverAddress: prometheus,
-          query,
-          threshold: String(scaling.requestsPerPod),
-          activationThreshold: String(scaling.activation),
-          // That nobody counts does not mean that nobody asks: the count then stays, or is the fallback's.
-          ignoreNullValues: "false",
-        },
-      },
-    ],
+    // Of all that they ask for, the autoscaler takes the most.
+    triggers: [requestTrigger(fn, source), ...scaling.prewarm.map(prewarmTrigger)],
   };
+}
+
+function requestTrigger({ scaling }: FunctionConfig, { prometheus, query }: RequestSource) {
+  return {
+    type: "prometheus",
+    metricType: "AverageValue",
+    metadata: {
+      serverAddress: prometheus,
+      query,
+      threshold: String(scaling.requestsPerPod),
+      activationThreshold: String(scaling.activation),
+      // That nobody counts does not mean that nobody asks: the count then stays, or is the fallback's.
+      ignoreNullValues: "false",
+    },
+  };
+}
+
+function prewarmTrigger({ start, end, timezone, replicas }: Prewarm) {
+  return { type: "cron", metadata: { timezone, start, end, desiredReplicas: String(replicas) } };
 }

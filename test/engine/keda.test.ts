@@ -27,13 +27,18 @@ const SCALING = {
   down: { percent: "100%", period: "1s", stabilization: "5s" },
 };
 
-beforeAll(() => {
+function setFunctions(steady: object = {}): void {
   const workload = { peakRequestsPerSecond: 1200 };
   const of = (name: string, scaling: object) => ({
     ...{ name, workload, objectives: OBJECTIVES },
     scaling: { ...SCALING, ...scaling },
   });
-  stack.configure("functions", [of(STEADY, { min: 2 }), of(SLEEPER, { min: 0, activation: 5, cooldown: "5s" })]);
+  const sleeper = { min: 0, activation: 5, cooldown: "5s" };
+  stack.configure("functions", [of(STEADY, { min: 2, ...steady }), of(SLEEPER, sleeper)]);
+}
+
+beforeAll(() => {
+  setFunctions();
   const route = (name: string) => ({ path: `/${name}`, to: [{ function: name, weight: 100 }] });
   stack.configure("routes", [route(STEADY), route(SLEEPER)]);
   stack.configure("observability", { enabled: false, scrapeInterval: "5s" });
@@ -94,7 +99,7 @@ describe("functions that are scaled by their requests", () => {
     const { stdout } = await stack.ok("status");
     for (const name of ["keda-operator", "keda-adapter", "prometheus"])
       expect(stdout).toMatch(new RegExp(`^${name} +running`, "m"));
-  }, 600_000);
+  });
 
   it("are scaled from loopback alone", () => {
     const sockets = stack.processes().flatMap(({ pid }) => listeningAddresses(pid));
@@ -144,6 +149,20 @@ describe("functions that are scaled by their requests", () => {
   it("go back when nobody asks: to their fewest, and after the cool-down to none", async () => {
     await until(STEADY, [2, 2], 120);
     await until(SLEEPER, [0, 0], 60);
+  });
+
+  it("have pods before a known sale, though nobody asks yet, and after it as many as before", async () => {
+    const at = (minutes: number) => {
+      const time = new Date(Date.now() + minutes * 60_000);
+      return [time.getUTCMinutes(), time.getUTCHours(), time.getUTCDate(), time.getUTCMonth() + 1, "*"].join(" ");
+    };
+    setFunctions({ prewarm: [{ start: at(-10), end: at(60), replicas: 30 }] });
+    await stack.ok("up");
+    await until(STEADY, [30, 30], 90);
+    expect(await conditionOf("ScalingActive", "hpa", `${STEADY}-rps-hpa`, "-n", NAMESPACE)).toBe("True");
+    setFunctions({ prewarm: [{ start: at(-60), end: at(-10), replicas: 30 }] });
+    await stack.ok("up");
+    await until(STEADY, [2, 2], 90);
   });
 
   it("have no ScaledObject of a wrong form", async () => {

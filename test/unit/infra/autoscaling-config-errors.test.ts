@@ -32,6 +32,19 @@ it("goes to no pods where that is asked for, by requests", () => {
   });
 });
 
+const SALE = { start: "45 7 * * FRI", end: "0 12 * * FRI", replicas: 4000 };
+
+it("has pods ready before a known sale where that is asked for, in its time zone", () => {
+  const found = parseConfig(byRequests({ prewarm: [SALE, { ...SALE, timezone: "Europe/Berlin" }] })).functions[0];
+  expect(found?.scaling.prewarm).toEqual([
+    { ...SALE, timezone: "UTC" },
+    { ...SALE, timezone: "Europe/Berlin" },
+  ]);
+});
+
+const CRON =
+  'must be five fields of cron: minute, hour, day of the month, month, day of the week; for example "45 7 * * FRI", each Friday at 7:45';
+
 describe("refuses", () => {
   it.each<readonly [behaviour: string, raw: Raw, problem: string]>([
     [
@@ -63,6 +76,41 @@ describe("refuses", () => {
       "a polling interval by CPU",
       withFunction({ scaling: { pollingInterval: "5s" } }),
       `${PATH}.pollingInterval: 5s: is about scaling by requests; drop it, or set metric: rps`,
+    ],
+    [
+      "a sale by CPU",
+      withFunction({ scaling: { prewarm: [SALE] } }),
+      `${PATH}.prewarm: 1 of them: is kept by KEDA, which scales by requests; set metric: rps; or raise min before the sale, and lower it after`,
+    ],
+    [
+      "a time of six fields",
+      byRequests({ prewarm: [{ ...SALE, start: "0 45 7 * * FRI" }] }),
+      `${PATH}.prewarm[0].start: "0 45 7 * * FRI": ${CRON}`,
+    ],
+    [
+      "a time that never comes",
+      byRequests({ prewarm: [{ ...SALE, start: "45 24 * * FRI" }] }),
+      `${PATH}.prewarm[0].start: "45 24 * * FRI": ${CRON}`,
+    ],
+    [
+      "a place of no known time",
+      byRequests({ prewarm: [{ ...SALE, timezone: "Berlin" }] }),
+      `${PATH}.prewarm[0].timezone: "Berlin": is no time zone; use a name of the IANA database, for example "Europe/Berlin"`,
+    ],
+    [
+      "a sale that ends when it starts",
+      byRequests({ prewarm: [{ ...SALE, end: SALE.start }] }),
+      `${PATH}.prewarm[0].end: 45 7 * * FRI: is when it starts; let it end later`,
+    ],
+    [
+      "more pods than there may be",
+      byRequests({ max: 3999, prewarm: [SALE] }),
+      `${PATH}.prewarm[0].replicas: 4000: is above max 3999; lower it or raise max`,
+    ],
+    [
+      "no more pods than there always are",
+      byRequests({ prewarm: [{ ...SALE, replicas: 10 }] }),
+      `${PATH}.prewarm[0].replicas: 10: is not above min 10, which is always there; raise it, or drop this window`,
     ],
     [
       "a fallback by CPU",

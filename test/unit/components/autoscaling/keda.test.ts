@@ -18,6 +18,7 @@ async function create(changes: Partial<KedaArgs> = {}) {
     () =>
       new Keda("keda", {
         environment: "test",
+        metrics: ["s0-prometheus"],
         images: { operator: "registry.example.com/keda:1", adapter: "registry.example.com/adapter:1" },
         size: KEDA_SIZE,
         manifest: MANIFEST,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { triggerMetrics } from "../../../../components/autoscaling/names";
 import { WasmFunction, type WasmFunctionArgs } from "../../../../components/functions/wasm-function";
 import { parseConfig, type FunctionConfig } from "../../../../infra/config";
+import { withFunction } from "../../infra/support";
 import { find, names, register, RESOURCE_VERSION, secret, valueOf } from "../../../support/mocks";
 
 const SELECTOR = {
@@ -479,6 +481,18 @@ describe("a function that is scaled by its requests", () => {
     const { resources } = await create({ scaling: { metric: "rps", fallback: 300 } }, { requests });
     const scaled = find(resources, "kubernetes:keda.sh/v1alpha1:ScaledObject", "checkout-scaled-object");
     expect(scaled.inputs).toMatchObject({ spec: { fallback: { failureThreshold: 12, replicas: 300 } } });
+  });
+
+  it("has what is to be there before a known sale asked for beside the requests", async () => {
+    const sale = { start: "45 7 * * FRI", end: "0 12 * * FRI", timezone: "Europe/Berlin", replicas: 4000 };
+    const { resources } = await create({ scaling: { metric: "rps", prewarm: [sale] } }, { requests });
+    const scaled = find(resources, "kubernetes:keda.sh/v1alpha1:ScaledObject", "checkout-scaled-object");
+    expect((scaled.inputs["spec"] as { triggers: object[] }).triggers[1]).toEqual({
+      type: "cron",
+      metadata: { timezone: "Europe/Berlin", start: sale.start, end: sale.end, desiredReplicas: "4000" },
+    });
+    const { scaling } = parseConfig(withFunction({ scaling: { metric: "rps", prewarm: [sale] } })).functions[0]!;
+    expect(triggerMetrics(scaling)).toEqual(["s0-prometheus", "s1-cron-Europe-Berlin-457xxFRI-012xxFRI"]);
   });
 
   it("is not made where nobody counts its requests", async () => {
