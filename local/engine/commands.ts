@@ -27,7 +27,7 @@ import { describeChanges } from "./reporter";
 import { isDisposable, PROJECT, readStackFile, type StackFile } from "./stack-file";
 import { functionStatus, functionTable, platformStatus, platformTable } from "./status";
 import { countedProgram, runUpdate, StoppedError, UpdateError } from "./update";
-import { hasDeadLock, openStack, openStackForPreview } from "./workspace";
+import { hasDeadLock, openStack, openStackForPreview, saveStateAtTheEndOnly } from "./workspace";
 
 const ENGINE_TOOLS = ["pulumi", "kubectl"] as const;
 
@@ -222,8 +222,10 @@ async function operate(
     await holdToPolicies(session, stack, state, pack);
     state = new UpdateState();
   }
+  const forgotten = operation === "destroy" && isDisposable(file.config);
+  if (forgotten) saveStateAtTheEndOnly(stack);
   await runUpdate(operation, stack, state, { ...session, pack });
-  if (operation === "destroy" && isDisposable(file.config)) await stack.workspace.removeStack(file.stack);
+  if (forgotten) await stack.workspace.removeStack(file.stack);
   return state;
 }
 

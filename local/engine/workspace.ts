@@ -95,6 +95,15 @@ function keepNoEngineLogs({ pulumiHome }: Paths): void {
   writeFileAtomic(logs, "In place of a folder, so that the engine writes no logs: local/engine/workspace.ts\n");
 }
 
+/**
+ * For an operation after which nobody needs the state: the engine writes all of it after each resource, 32 of the 34 s of CPU
+ * that it takes to delete 380 (measured, 3.259.0). One that is killed leaves the state from before it; what is deleted already
+ * is deleted again.
+ */
+export function saveStateAtTheEndOnly({ workspace }: Stack): void {
+  workspace.envVars["PULUMI_SKIP_CHECKPOINTS"] = "true";
+}
+
 /** State and passphrase in a folder of ours, made where they are not there yet. */
 function disposableBackend(paths: Paths) {
   const backend = join(paths.state, "backend");
