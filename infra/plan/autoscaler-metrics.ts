@@ -5,9 +5,6 @@ type Wanted = ScaleOutModel["wanted"];
 /** HorizontalPodAutoscaler's tolerance: as near to its target, it takes no step. */
 export const TOLERANCE = 0.1;
 
-/** Seconds that a container has to be old before metrics-server takes what it has used for a measure. */
-const YOUNGEST_READ = 10;
-
 /** A load by requests, which is the same whoever serves it; times in seconds. */
 export interface RateMetric {
   readonly min: number;
@@ -36,6 +33,8 @@ export interface CpuMetric {
   readonly target: number;
   /** Between two readings. */
   readonly resolution: number;
+  /** Age from which one reading of a pod is a measure; the resolution where it takes two. */
+  readonly youngest: number;
   /** Age to which the autoscaler believes only what was measured while the pod was ready. */
   readonly initializationPeriod: number;
   /** From a reading until the autoscaler can have it. */
@@ -48,7 +47,7 @@ export interface CpuMetric {
  * idle; so a step waits for the metrics of the pods that the step before made.
  */
 export function wantedByCpu(metric: CpuMetric): Wanted {
-  const { min, usage, target, resolution, delay } = metric;
+  const { min, usage, target, resolution, youngest, delay } = metric;
   const first = Math.ceil(resolution / 2);
   return (second, soFar) => {
     const reading = lastReading(second - delay, first, resolution);
@@ -62,13 +61,13 @@ export function wantedByCpu(metric: CpuMetric): Wanted {
 
   /** Pods whose metrics count: all that were ready by some second, since pods come to be believed in their order. */
   function believed(second: number, { ready }: SoFar): number {
-    let readyAt = second - YOUNGEST_READ;
+    let readyAt = second - youngest;
     while (readyAt >= 0 && believedFrom(readyAt) > second) readyAt -= 1;
     return ready(readyAt);
   }
 
   function believedFrom(readyAt: number): number {
-    const reading = lastReading(readyAt + YOUNGEST_READ + resolution - 1, first, resolution);
+    const reading = lastReading(readyAt + youngest + resolution - 1, first, resolution);
     // Two readings since it is ready: believed at once. One, and the time since its start: only once it is no longer young.
     const since = reading - readyAt >= resolution ? reading : readyAt + metric.initializationPeriod;
     return Math.max(reading, Math.min(since, reading + resolution)) + delay;

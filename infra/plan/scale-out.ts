@@ -3,7 +3,7 @@ import type { ScaleOut, ScaleOutPoint } from "./types";
 import { LONGEST_SCALE_OUT, simulateScaleOut, type ScaleOutModel, type ScaleOutTrace } from "./autoscaler";
 import { TOLERANCE, wantedByCpu, wantedByRate, type CpuMetric, type RateMetric } from "./autoscaler-metrics";
 import { requestMetric } from "./autoscaling";
-import { controlPlaneRate } from "./demand";
+import { CONTROL_PLANE_FLOOR, controlPlaneRate } from "./demand";
 import { clamp, roundUp } from "./numbers";
 import { agentCount } from "./topology";
 
@@ -12,8 +12,18 @@ import { agentCount } from "./topology";
  * and the usual scrape interval.
  */
 export const METRICS_RESOLUTION = 15;
-/** Seconds until the autoscaler has what metrics-server has begun to read: it asks all kubelets first. */
-const READING_DELAY = 1;
+/** What a scale-out takes besides the config: of the machines, and of those who tell metrics there. */
+export interface Circumstances {
+  /** Pods/s at most that the control plane creates, binds and hears to be ready. */
+  readonly controlPlaneRate: number;
+  /** Seconds that a pod has to be old before one reading of it is a measure; two are, whatever its age. */
+  readonly youngestRead: number;
+  /** Seconds from when metrics-server begins to read until the autoscaler has gone by it. */
+  readonly readingDelay: number;
+}
+
+/** Nodes of their own, whose kubelets say when a container has started, and so how long it took for what it has used. */
+const ON_HOSTS: Circumstances = { controlPlaneRate: CONTROL_PLANE_FLOOR, youngestRead: 10, readingDelay: 1 };
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 
@@ -21,8 +31,8 @@ const CURVE_POINTS = 60;
  * Predicts how each function gets from min to max when its load jumps to peak. Each is looked at alone: functions that
  * scale out at the same moment share the rates.
  */
-export function planScaleOut(config: StackConfig): Record<string, ScaleOut> {
-  return Object.fromEntries(config.functions.map((fn) => [fn.name, functionScaleOut(config, fn)]));
+export function planScaleOut(config: StackConfig, circumstances = ON_HOSTS): Record<string, ScaleOut> {
+  return Object.fromEntries(config.functions.map((fn) => [fn.name, functionScaleOut(config, fn, circumstances)]));
 }
 
 /** Replicas at peak by CPU and by request rate; 100,000/s at 0.18 ms with 70 % of 10m are 2,572, at 20/s per pod 5,000. */
@@ -53,11 +63,11 @@ export function enoughPods(fn: FunctionConfig): number {
   return clamp(Math.ceil(wantedAtPeak(fn).cpu / (1 + TOLERANCE)), min, max);
 }
 
-function functionScaleOut(config: StackConfig, fn: FunctionConfig): ScaleOut {
+function functionScaleOut(config: StackConfig, fn: FunctionConfig, circumstances: Circumstances): ScaleOut {
   const wanted = wantedAtPeak(fn);
   // Where CPU would settle below max, max is reached by request rate alone, at the least load that asks for it.
   const drivenBy = fn.scaling.metric === "cpu" && wanted.cpu >= fn.scaling.max ? "cpu" : "requestRate";
-  const model = scaleOutModel(config, fn, drivenBy);
+  const model = scaleOutModel({ config, fn, circumstances }, drivenBy);
   const trace = simulateScaleOut(model);
   const controlPlaneOnly = simulateScaleOut({ ...model, startRate: Infinity });
   const secondsToMax = secondsTo(trace.ready, model.enough);
@@ -72,14 +82,21 @@ function functionScaleOut(config: StackConfig, fn: FunctionConfig): ScaleOut {
   };
 }
 
-function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleOut["drivenBy"]): ScaleOutModel {
+interface ScaledOut {
+  readonly config: StackConfig;
+  readonly fn: FunctionConfig;
+  readonly circumstances: Circumstances;
+}
+
+function scaleOutModel(scaled: ScaledOut, drivenBy: ScaleOut["drivenBy"]): ScaleOutModel {
+  const { config, fn, circumstances } = scaled;
   const { min, max, up } = fn.scaling;
   const byCpu = drivenBy === "cpu";
   return {
     min,
     max,
     enough: byCpu ? enoughPods(fn) : max,
-    wanted: byCpu ? wantedByCpu(cpuMetric(config, fn)) : wantedByRate(rateMetric(config, fn)),
+    wanted: byCpu ? wantedByCpu(cpuMetric(scaled)) : wantedByRate(rateMetric(config, fn)),
     syncPeriod: config.controlPlane.hpaSyncPeriod / 1000,
     up: {
       share: up.percent,
@@ -87,12 +104,12 @@ function scaleOutModel(config: StackConfig, fn: FunctionConfig, drivenBy: ScaleO
       period: up.period / 1000,
       stabilization: up.stabilization / 1000,
     },
-    createRate: controlPlaneRate(config),
+    createRate: Math.min(controlPlaneRate(config), circumstances.controlPlaneRate),
     startRate: agentCount(config) * config.runtime.startRate,
   };
 }
 
-function cpuMetric(config: StackConfig, fn: FunctionConfig): CpuMetric {
+function cpuMetric({ config, fn, circumstances }: ScaledOut): CpuMetric {
   const { peakRequestsPerSecond, cpuPerRequest } = fn.workload;
   return {
     min: fn.scaling.min,
@@ -100,7 +117,8 @@ function cpuMetric(config: StackConfig, fn: FunctionConfig): CpuMetric {
     target: targetCpu(fn),
     resolution: METRICS_RESOLUTION,
     initializationPeriod: config.controlPlane.hpaCpuInitializationPeriod / 1000,
-    delay: READING_DELAY,
+    youngest: circumstances.youngestRead,
+    delay: circumstances.readingDelay,
   };
 }
 

@@ -1,3 +1,4 @@
+import { cpus } from "node:os";
 import { join } from "node:path";
 import type { StackConfig } from "../../infra/config";
 import { planStack, type Plan } from "../../infra/plan";
@@ -76,7 +77,7 @@ async function playOn(stage: Stage): Promise<SurgeRun> {
   const { session, file, api, scenario, kind } = stage;
   const { progress, signal } = session;
   const nodes = await nodesOf(api);
-  const expected = expect(file.config, scenario, kind === "real");
+  const expected = expect(file.config, scenario, { kind, cores: cpus().length });
   for (const line of announcement(scenario, expected)) progress.note(line);
   return play({
     ...{ stack: file.stack, kind, api, scenario, expected, nodes, signal },

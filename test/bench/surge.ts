@@ -1,3 +1,4 @@
+import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StackConfig } from "../../infra/config";
 import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
@@ -124,7 +125,7 @@ function flashSale(config: StackConfig): Scenario {
 
 /** Plays the load until the last pod is ready, and no further. */
 async function scaledByCpu({ api, config, scenario, signal, onStep }: Scaled): Promise<number> {
-  const expected = expect(config, scenario);
+  const expected = expect(config, scenario, { kind: "simulated", cores: cpus().length });
   const reached = new AbortController();
   const run = await play({
     ...{ stack: "local", kind: "simulated", api, scenario, expected, nodes: [] },

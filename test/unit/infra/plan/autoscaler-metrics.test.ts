@@ -11,7 +11,7 @@ const NEVER = more(Infinity);
 describe("a load by CPU", () => {
   const metric: CpuMetric = {
     ...{ min: 10, usage: () => 100, target: 10 },
-    ...{ resolution: 15, initializationPeriod: 20, delay: 1 },
+    ...{ resolution: 15, youngest: 10, initializationPeriod: 20, delay: 1 },
   };
   const wanted = wantedByCpu(metric);
 

@@ -5,7 +5,7 @@ import { lengthOf, peakOf } from "../../../../local/surge/curve";
 import { expect as expectOf } from "../../../../local/surge/expected";
 import { loadHeldBy, parseScenario, PRESET_NAMES, readScenario } from "../../../../local/surge/scenario";
 import { k3s, problemsOf, withFunction } from "../../infra/support";
-import { CONFIG, LOCAL, scenarioOf } from "./support";
+import { CONFIG, LOCAL, PLACE, scenarioOf } from "./support";
 
 const refusals = (raw: unknown) => problemsOf(() => parseScenario(raw, CONFIG, LOCAL));
 const curve = (...points: [at: string, requestsPerSecond: number][]) =>
@@ -22,7 +22,7 @@ describe("the project's surge.yaml", () => {
       cpuPerRequestFrom: "surge.yaml",
     });
     expect(peakOf(scenario.curve)).toBe(100_000);
-    expect(expectOf(CONFIG, scenario).goal).toBe(5000);
+    expect(expectOf(CONFIG, scenario, PLACE).goal).toBe(5000);
   });
 });
 

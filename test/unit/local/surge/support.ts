@@ -9,6 +9,9 @@ import { k3s, rawConfig } from "../../infra/support";
 /** The reference workload on ten agents. */
 export const CONFIG: StackConfig = parseConfig(rawConfig({ cluster: k3s(3, 10) }));
 
+/** Simulated nodes on two cores. */
+export const PLACE = { kind: "simulated", cores: 2 } as const;
+
 export const LOCAL = { stack: "local", real: false };
 
 /** As the project's own surge.yaml. */
@@ -27,7 +30,7 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
   const samples = Array.from({ length: Math.floor(end / 2) + 1 }, (_, index) => sampleAt(index * 2));
   return {
     ...{ stack: "local", kind: "simulated", startedAt: "2026-01-02T03:04:05.000Z", cores: 2 },
-    ...{ scenario, expected: expectOf(CONFIG, scenario), nodes, samples },
+    ...{ scenario, expected: expectOf(CONFIG, scenario, PLACE), nodes, samples },
     ...{ delays: [5, 10, 20, 400], starts: [9, 15, 30, 450], unseen: 0 },
     ...{ faults: [], troubles: [], ending: "back at min" },
     ...more,
@@ -48,7 +51,7 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
 
 /** Straight up in so many seconds after the climb, and straight down when it is quiet. */
 export function goodRun(seconds = 100, more: Partial<SurgeRun> = {}): SurgeRun {
-  const { climbFrom, quietFrom, goal, secondsToMin } = expectOf(CONFIG, more.scenario ?? scenarioOf());
+  const { climbFrom, quietFrom, goal, secondsToMin } = expectOf(CONFIG, more.scenario ?? scenarioOf(), PLACE);
   const podsAt: PodsAt = (second) => {
     const up = 10 + Math.floor((Math.max(0, second - climbFrom) / seconds) * (goal - 10));
     const down = goal - Math.floor((Math.max(0, second - quietFrom) / secondsToMin) * (goal - 10));
@@ -59,7 +62,7 @@ export function goodRun(seconds = 100, more: Partial<SurgeRun> = {}): SurgeRun {
 
 /** The same of real pods that were asked: the client served half a second's load late, and lost some of it. */
 export function realRun(more: Partial<SurgeRun> = {}): SurgeRun {
-  const run = goodRun(80, { stack: "real", kind: "real", ...more });
+  const run = goodRun(160, { stack: "real", kind: "real", ...more });
   const latency = { count: 1000, p50: 4.2, p99: 18.5, p999: 44, most: 120 };
   const counts = { statuses: { "200": 1000, "503": 7 }, unanswered: { ECONNRESET: 1 }, unsent: 40, again: 2 };
   return {

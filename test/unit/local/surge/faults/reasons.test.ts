@@ -5,11 +5,11 @@ import type { Recovery } from "../../../../../local/surge/faults/recovery";
 import type { Fault, FaultOf } from "../../../../../local/surge/faults/schema";
 import { expect as expectOf } from "../../../../../local/surge/expected";
 import { k3s, prodConfig } from "../../../infra/support";
-import { CONFIG, scenarioOf } from "../support";
+import { CONFIG, PLACE, scenarioOf } from "../support";
 
 const contextOf = (config = CONFIG) => {
   const scenario = scenarioOf(undefined, config);
-  return { config, plan: planStack(config), expected: expectOf(config, scenario), fn: scenario.fn };
+  return { config, plan: planStack(config), expected: expectOf(config, scenario, PLACE), fn: scenario.fn };
 };
 const LOST: FaultOf<"lose-agents"> = { kind: "lose-agents", at: 100_000, agents: 1, for: 60_000 };
 
