@@ -44,8 +44,11 @@ const tenant = section({
 
 /** Settings of the control plane and kubelets from which the plan's tuning is made. */
 const controlPlane = section({
-  /** Requests/s (and as burst twice that) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. */
-  clientQps: field.positiveCount.default(500),
+  /**
+   * Requests/s (and as burst twice that) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. What
+   * a control plane makes at most (`CONTROL_PLANE_FLOOR`): more makes nothing faster, but pods queue for the scheduler.
+   */
+  clientQps: field.positiveCount.default(150),
   hpaSyncPeriod: field.duration.prefault("5s"),
   /** Until then the CPU of a young pod counts only by two readings since it was ready; Kubernetes has 5m. */
   hpaCpuInitializationPeriod: field.duration.prefault("20s"),

@@ -27,6 +27,8 @@ export function tuningFlags({ apiServer, controllerManager, scheduler, kubelet }
       "concurrent-horizontal-pod-autoscaler-syncs": controllerManager.concurrentHpaSyncs,
       // The controller of endpoint slices, in spite of its name.
       "concurrent-service-endpoint-syncs": controllerManager.concurrentEndpointSliceSyncs,
+      "endpointslice-updates-batch-period": formatGoDuration(controllerManager.endpointSliceBatchPeriod),
+      "endpoint-updates-batch-period": formatGoDuration(controllerManager.endpointsBatchPeriod),
       "horizontal-pod-autoscaler-sync-period": formatGoDuration(controllerManager.hpaSyncPeriod),
       "horizontal-pod-autoscaler-cpu-initialization-period": formatGoDuration(
         controllerManager.hpaCpuInitializationPeriod,

@@ -10,6 +10,13 @@ const DEFAULTS = { inflight: 400, mutatingInflight: 200, kubeletQps: 50, registr
 /** More workers than this make no controller faster (Kubernetes refuses more for endpoint slices). */
 const MOST_WORKERS = 50;
 
+/**
+ * For how long changes of pods are gathered until a Service's endpoints are written anew. Without it, Kubernetes' default, each
+ * pod that gets ready has the controllers go through all of a function's pods, and write an object of up to a thousand
+ * addresses. Gateways hear of a pod that much later, a tenth of the time for which leaving pods serve on.
+ */
+const ENDPOINTS_BATCH_PERIOD = 500;
+
 /** Everything the control plane and kubelets are set to; both the embedded one and K3s are made from this value. */
 export function planControlPlane(config: StackConfig, topology: Topology): ControlPlaneTuning {
   const { controlPlane, cluster, functions } = config;
@@ -37,6 +44,8 @@ export function planControlPlane(config: StackConfig, topology: Topology): Contr
       concurrentReplicaSetSyncs: workers(2 * functions.length),
       concurrentHpaSyncs: workers(functions.length),
       concurrentEndpointSliceSyncs: workers(functions.length),
+      endpointSliceBatchPeriod: ENDPOINTS_BATCH_PERIOD,
+      endpointsBatchPeriod: ENDPOINTS_BATCH_PERIOD,
       hpaSyncPeriod: controlPlane.hpaSyncPeriod,
       hpaCpuInitializationPeriod: controlPlane.hpaCpuInitializationPeriod,
       hpaInitialReadinessDelay: controlPlane.hpaInitialReadinessDelay,

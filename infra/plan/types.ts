@@ -170,6 +170,9 @@ export interface ControlPlaneTuning {
     readonly concurrentReplicaSetSyncs: number;
     readonly concurrentHpaSyncs: number;
     readonly concurrentEndpointSliceSyncs: number;
+    readonly endpointSliceBatchPeriod: Millis;
+    /** Of the Endpoints that came before the slices, and are still written. */
+    readonly endpointsBatchPeriod: Millis;
     readonly hpaSyncPeriod: Millis;
     readonly hpaCpuInitializationPeriod: Millis;
     readonly hpaInitialReadinessDelay: Millis;

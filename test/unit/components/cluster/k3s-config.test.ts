@@ -88,8 +88,8 @@ etcd-snapshot-schedule-cron: 0 */6 * * *
 etcd-snapshot-retention: "12"
 etcd-snapshot-compress: true
 kube-apiserver-arg:
-  - max-requests-inflight=2000
-  - max-mutating-requests-inflight=1000
+  - max-requests-inflight=600
+  - max-mutating-requests-inflight=300
   - default-not-ready-toleration-seconds=10
   - default-unreachable-toleration-seconds=10
   - admission-control-config-file=/etc/rancher/k3s/admission.yaml
@@ -103,12 +103,14 @@ kube-apiserver-arg:
   - tls-cipher-suites=${CIPHERS}
 kube-controller-manager-arg:
   - node-cidr-mask-size=22
-  - kube-api-qps=500
-  - kube-api-burst=1000
+  - kube-api-qps=150
+  - kube-api-burst=300
   - concurrent-deployment-syncs=5
   - concurrent-replicaset-syncs=5
   - concurrent-horizontal-pod-autoscaler-syncs=5
   - concurrent-service-endpoint-syncs=5
+  - endpointslice-updates-batch-period=500ms
+  - endpoint-updates-batch-period=500ms
   - horizontal-pod-autoscaler-sync-period=5s
   - horizontal-pod-autoscaler-cpu-initialization-period=20s
   - horizontal-pod-autoscaler-initial-readiness-delay=5s
@@ -116,8 +118,8 @@ kube-controller-manager-arg:
   - node-monitor-period=5s
   - node-monitor-grace-period=20s
 kube-scheduler-arg:
-  - kube-api-qps=1000
-  - kube-api-burst=2000
+  - kube-api-qps=300
+  - kube-api-burst=600
 `);
   });
 
@@ -167,6 +169,8 @@ kube-controller-manager-arg:
   - concurrent-replicaset-syncs=5
   - concurrent-horizontal-pod-autoscaler-syncs=5
   - concurrent-service-endpoint-syncs=5
+  - endpointslice-updates-batch-period=500ms
+  - endpoint-updates-batch-period=500ms
   - horizontal-pod-autoscaler-sync-period=5s
   - horizontal-pod-autoscaler-cpu-initialization-period=20s
   - horizontal-pod-autoscaler-initial-readiness-delay=5s

@@ -8,18 +8,20 @@ describe("control-plane tuning", () => {
   it("comes from the config's client limit and the plan's topology", () => {
     expect(planStack(prodConfig()).controlPlane).toEqual({
       apiServer: {
-        maxRequestsInflight: 2000,
-        maxMutatingRequestsInflight: 1000,
+        maxRequestsInflight: 600,
+        maxMutatingRequestsInflight: 300,
         notReadyTolerationSeconds: 10,
         unreachableTolerationSeconds: 10,
       },
       controllerManager: {
-        kubeApiQps: 500,
-        kubeApiBurst: 1000,
+        kubeApiQps: 150,
+        kubeApiBurst: 300,
         concurrentDeploymentSyncs: 5,
         concurrentReplicaSetSyncs: 5,
         concurrentHpaSyncs: 5,
         concurrentEndpointSliceSyncs: 5,
+        endpointSliceBatchPeriod: 500,
+        endpointsBatchPeriod: 500,
         hpaSyncPeriod: 5000,
         hpaCpuInitializationPeriod: 20_000,
         hpaInitialReadinessDelay: 5000,
@@ -27,7 +29,7 @@ describe("control-plane tuning", () => {
         nodeMonitorGracePeriod: 20_000,
         terminatedPodGcThreshold: 1250,
       },
-      scheduler: { kubeApiQps: 1000, kubeApiBurst: 2000 },
+      scheduler: { kubeApiQps: 300, kubeApiBurst: 600 },
       kubelet: {
         maxPods: 890,
         kubeApiQps: 90,

@@ -82,6 +82,8 @@ const FLAGS: Readonly<Record<Section, Readonly<Record<string, readonly [Componen
     concurrentReplicaSetSyncs: ["kube-controller-manager", "concurrent-replicaset-syncs"],
     concurrentHpaSyncs: ["kube-controller-manager", "concurrent-horizontal-pod-autoscaler-syncs"],
     concurrentEndpointSliceSyncs: ["kube-controller-manager", "concurrent-service-endpoint-syncs"],
+    endpointSliceBatchPeriod: ["kube-controller-manager", "endpointslice-updates-batch-period"],
+    endpointsBatchPeriod: ["kube-controller-manager", "endpoint-updates-batch-period"],
     hpaSyncPeriod: ["kube-controller-manager", "horizontal-pod-autoscaler-sync-period"],
     hpaCpuInitializationPeriod: ["kube-controller-manager", "horizontal-pod-autoscaler-cpu-initialization-period"],
     hpaInitialReadinessDelay: ["kube-controller-manager", "horizontal-pod-autoscaler-initial-readiness-delay"],
@@ -99,7 +101,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
   nodeMonitorGracePeriod: "kubeControllerManagerNodeMonitorGracePeriodMilliseconds",
 };
 
-const DURATIONS = ["hpaSyncPeriod", "hpaCpuInitializationPeriod", "hpaInitialReadinessDelay"];
+const DURATIONS = [
+  ...["endpointSliceBatchPeriod", "endpointsBatchPeriod"],
+  ...["hpaSyncPeriod", "hpaCpuInitializationPeriod", "hpaInitialReadinessDelay"],
+];
 
 function tuned(section: Section, field: string, value: number): ControlPlaneTuning {
   return { ...TUNING, [section]: { ...TUNING[section], [field]: value } };
