@@ -27,8 +27,10 @@ export type Seen = Pick<Sample, "load" | "capacity" | "served" | "shed" | "clien
 /** Brings a load to the pods of a function. */
 export interface Driver {
   readonly set: (asked: Asked) => Promise<Seen>;
-  /** Takes the load away; the count of pods then holds, or goes where the autoscaler wants it. */
+  /** Takes the load away, until more is asked; the count of pods then holds, or goes where the autoscaler wants it. */
   readonly restore: () => Promise<void>;
+  /** Nothing is asked of it any more. */
+  readonly end?: () => void;
   /** Of the whole run, where there is a client. */
   readonly client?: () => ClientRun;
 }

@@ -86,6 +86,7 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
         `${scenario.fn.name} still has the surge's load, which make up takes away: ${(error as Error).message}`,
       );
     });
+    driver.end?.();
   }
   return {
     ...{ stack: args.stack, kind: args.kind, startedAt: new Date(began).toISOString(), cores: cpus().length },

@@ -30,6 +30,7 @@ export function loadDriver({ fn, target, tokens }: LoadDriverArgs): Driver {
   let phases: ClientRun["phases"] = {};
   let users = 0;
   let renewed = -Infinity;
+  let resting = true;
   const renew = async () => {
     if (Date.now() - renewed < RENEWAL) return;
     const issued = await tokens();
@@ -41,14 +42,20 @@ export function loadDriver({ fn, target, tokens }: LoadDriverArgs): Driver {
     set: async ({ load, ready, phase }) => {
       await renew();
       const report = await child.ask({ kind: "rate", rate: load, phase });
+      const first = resting;
+      resting = false;
+      // What it tells first is of the time in which nothing was to be sent.
+      if (first) return { ...seenOf({ ...report, seconds: 0 }, load), ...capacityOf(fn, ready) };
       add(total, report);
       phases = report.phases;
       return { ...seenOf(report, load), ...capacityOf(fn, ready) };
     },
-    restore: () => {
-      child.end();
-      return Promise.resolve();
+    restore: async () => {
+      resting = true;
+      // One that is gone sends nothing.
+      await child.ask({ kind: "rate", rate: 0, phase: "quiet" }).catch(() => undefined);
     },
+    end: () => child.end(),
     client: () => ({ ...total, phases, users, verified: target.ca !== undefined }),
   };
 }
@@ -64,7 +71,6 @@ function seenOf({ seconds, due, statuses, unanswered, unsent, again, latency }: 
   const failed = Object.entries(statuses).filter(([status]) => !isServed(Number(status)));
   const each = (count: number) => (seconds > 0 ? Number((count / seconds).toFixed(1)) : 0);
   return {
-    // The first report is of no time.
     load: seconds > 0 ? each(due) : load,
     served: each(sumOf(served)),
     shed: each(sumOf(failed) + sumOf(Object.entries(unanswered)) + unsent),

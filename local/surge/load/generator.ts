@@ -13,7 +13,9 @@ const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 const HISTOGRAM = { lowest: 1, highest: 60_000_000, figures: 3 };
 
 interface Waiting {
+  /** When it was due: a client that comes late to its work lets its users wait. */
   readonly since: number;
+  readonly sent: number;
   readonly phase: Phase;
   readonly token: string | undefined;
   call?: ClientRequest;
@@ -44,10 +46,10 @@ export class LoadGenerator {
   private counts = fresh();
 
   constructor(private readonly target: LoadTarget) {
-    const { url, host, ca, connections } = target;
+    const { url, host, servername, ca, connections } = target;
     const secure = url.startsWith("https:");
     const tls = {
-      ...(host !== undefined && { servername: host }),
+      ...(servername !== undefined && { servername }),
       ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
     };
     const kept = { keepAlive: true, maxSockets: connections };
@@ -93,23 +95,23 @@ export class LoadGenerator {
     const now = performance.now();
     this.owed += ((now - this.ticked) / 1000) * this.rate;
     this.ticked = now;
-    for (; this.owed >= 1; this.owed--) this.ask(now);
+    for (; this.owed >= 1; this.owed--) this.ask(now, now - ((this.owed - 1) / this.rate) * 1000);
     for (const waiting of this.waiting) {
-      if (now - waiting.since < PATIENCE) break;
+      if (now - waiting.sent < PATIENCE) break;
       waiting.call?.destroy(
         Object.assign(new Error("no answer in time"), { code: `no answer in ${PATIENCE / 1000} s` }),
       );
     }
   }
 
-  private ask(now: number): void {
+  private ask(now: number, due: number): void {
     this.counts.due += 1;
     if (this.waiting.size >= this.target.waiting) {
       this.counts.unsent += 1;
       return;
     }
     const token = this.tokens[this.turn++ % Math.max(1, this.tokens.length)];
-    const asked: Waiting = { since: now, phase: this.phase, token };
+    const asked: Waiting = { since: due, sent: now, phase: this.phase, token };
     this.waiting.add(asked);
     this.send(asked, this.agent);
   }

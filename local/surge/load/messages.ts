@@ -1,8 +1,10 @@
 /** Where requests of a load go, and how many at once. */
 export interface LoadTarget {
   readonly url: string;
-  /** What the gateway is called, where that is not its address: the header and the name in its certificate. */
+  /** What the gateway is called, where that is not its address. */
   readonly host?: string;
+  /** A name that its certificate is for. */
+  readonly servername?: string;
   /** PEM of whoever vouches for the gateway's certificate; without it, any is believed. */
   readonly ca?: string;
   /** Connections that are kept at most. */

@@ -1,3 +1,5 @@
+import { X509Certificate } from "node:crypto";
+import { rootCertificates } from "node:tls";
 import type { RouteConfig, StackConfig } from "../../../infra/config";
 import { ProblemsError } from "../../../infra/problems";
 import type { Paths } from "../../paths";
@@ -33,18 +35,19 @@ export interface TargetArgs {
 export async function loadTarget({ api, paths, config, scenario }: TargetArgs): Promise<Omit<LoadDriverArgs, "fn">> {
   const { route, path } = routeOf(config, scenario);
   const peak = peakOf(scenario.curve);
-  const ca = await certificateOf(api, config);
+  refuseOneClient(scenario, route, peak);
+  const certificate = await certificateOf(api, config);
   const target: LoadTarget = {
     url: `https://${await addressOf(api)}:${portOf(config)}${path}`,
-    ...(route.host !== undefined && { host: route.host }),
-    ...(ca !== undefined && { ca }),
+    ...certificate,
+    ...(route.host !== undefined && { host: route.host, servername: route.host }),
     connections: CONNECTIONS,
     waiting: Math.round(Math.min(WAITING.most, Math.max(WAITING.least, peak * WAITING.seconds))),
   };
   return { target, tokens: () => tokensOf(paths, config, scenario, route) };
 }
 
-/** The first route that leads to the function and lets the path through. */
+/** A route that leads to the function and lets the path through. */
 export function routeOf(
   { routes }: StackConfig,
   { fn, path }: Pick<Scenario, "fn" | "path">,
@@ -56,7 +59,9 @@ export function routeOf(
     path === undefined ||
     asked === route.path ||
     (route.match === "prefix" && asked!.startsWith(`${route.path.replace(/\/$/, "")}/`));
-  const route = routes.find((each) => leads(each) && matches(each));
+  const leading = routes.filter((each) => leads(each) && matches(each));
+  // With tokens there are as many users as it takes.
+  const route = leading.find(({ auth }) => auth !== "none") ?? leading[0];
   if (route !== undefined) return { route, path: path ?? route.path };
   throw new ProblemsError(`${SCENARIO_FILE} cannot be played`, [
     {
@@ -69,6 +74,20 @@ export function routeOf(
           .map((each) => each.path)
           .join(", ") || "the routes' paths, of which one has methods: [GET]"
       }`,
+    },
+  ]);
+}
+
+/** Where nobody shows a token, clients are told apart by their address, of which there is one here. */
+function refuseOneClient({ fn, path }: Scenario, { auth, path: own }: RouteConfig, peak: number): void {
+  const { requestsPerSecond: limit } = fn.rateLimit;
+  if (auth !== "none" || peak <= limit) return;
+  throw new ProblemsError(`${SCENARIO_FILE} cannot be played`, [
+    {
+      path: "path",
+      value: path ?? own,
+      limit: `its route has auth: none, so all comes as one client, who has ${limit} of ${peak} requests/s`,
+      fix: `use a route with tokens, ask for less, or raise functions.${fn.name}.rateLimit`,
     },
   ]);
 }
@@ -90,12 +109,20 @@ function portOf({ gateway }: StackConfig): number {
   return gateway.entry.kind === "nodePort" ? gateway.entry.https : 443;
 }
 
-/** Whoever vouches for the gateway's certificate. Each replica of a self-signed one makes its own, which nobody knows. */
-async function certificateOf(api: Api, { gateway }: StackConfig): Promise<string | undefined> {
-  if (gateway.tls.kind === "selfSigned") return undefined;
+/**
+ * Whoever vouches for the gateway's certificate, and the name that it is for. Each replica of a self-signed one makes its own,
+ * which nobody knows.
+ */
+async function certificateOf(api: Api, { gateway }: StackConfig): Promise<Pick<LoadTarget, "ca" | "servername">> {
+  if (gateway.tls.kind === "selfSigned") return {};
   const path = `/api/v1/namespaces/${gateway.namespace}/secrets/${gateway.tls.secretName}`;
   const { data } = await api.get<{ readonly data: Readonly<Record<string, string>> }>(path);
-  return Buffer.from(data["ca.crt"] ?? data["tls.crt"] ?? "", "base64").toString("utf8");
+  const pem = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  const chain = pem("tls.crt");
+  // Where no authority stands beside it, it is one that everybody knows, or the certificate itself.
+  const ca = data["ca.crt"] === undefined ? [...rootCertificates, chain].join("\n") : pem("ca.crt");
+  const name = /DNS:([^,\s]+)/.exec(new X509Certificate(chain).subjectAltName ?? "")?.[1];
+  return { ca, ...(name !== undefined && { servername: name.replace("*", "surge") }) };
 }
 
 /** As many users as keep each one far below its limit, and as `make token` makes theirs. */

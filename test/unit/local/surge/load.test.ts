@@ -2,8 +2,10 @@ import { createServer, type Server, type ServerResponse, type IncomingMessage } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import { loadDriver } from "../../../../local/surge/load/driver";
 import { LoadGenerator } from "../../../../local/surge/load/generator";
-import type { LoadReport } from "../../../../local/surge/load/messages";
+import type { LoadReport, LoadTarget } from "../../../../local/surge/load/messages";
+import { CONFIG } from "./support";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -15,12 +17,17 @@ afterEach(() => {
   server?.close();
 });
 
-/** A server of this process's own, and a load on it. */
-async function against(handler: Handler, more: { readonly waiting?: number } = {}): Promise<LoadGenerator> {
+/** A server of this process's own. */
+async function targetOf(handler: Handler): Promise<LoadTarget> {
   server = createServer(handler);
   await new Promise<void>((listening) => server!.listen(0, "127.0.0.1", listening));
   const { port } = server.address() as AddressInfo;
-  load = new LoadGenerator({ url: `http://127.0.0.1:${port}/`, connections: 4, waiting: 100, ...more });
+  return { url: `http://127.0.0.1:${port}/`, connections: 4, waiting: 100 };
+}
+
+/** A load on it. */
+async function against(handler: Handler, more: { readonly waiting?: number } = {}): Promise<LoadGenerator> {
+  load = new LoadGenerator({ ...(await targetOf(handler)), ...more });
   return load;
 }
 
@@ -117,4 +124,50 @@ describe("a load", () => {
     const after = await ask(generator, 100, 10);
     expect([total(after.statuses), after.unanswered["ECONNREFUSED"]]).toEqual([0, after.due]);
   });
+});
+
+it("counts the time that a client was late to ask", async () => {
+  const generator = await against((_, response) => void response.end());
+  generator.follow(100, "scaled out");
+  await sleep(50);
+  // Nothing is sent meanwhile, of which all is due.
+  for (const until = performance.now() + 500; performance.now() < until;);
+  await sleep(100);
+  expect(generator.follow(0, "scaled out").latency!.p99).toBeGreaterThan(400);
+});
+
+it("rests between two times that it is asked, in a process of its own, until it is told to end", async () => {
+  let requests = 0;
+  const target = await targetOf((_, response) => {
+    requests += 1;
+    response.end();
+  });
+  const [fn] = CONFIG.functions;
+  const driver = loadDriver({ fn: fn!, target, tokens: () => Promise.resolve(["a"]) });
+  const asked = (rate: number) => driver.set({ load: rate, ready: 2, phase: "scaling out" });
+  try {
+    await driver.restore();
+    // What is seen first is of no time: what was to be sent is what is told.
+    expect(await asked(200)).toMatchObject({ load: 200, served: 0, shed: 0 });
+    await sleep(500);
+    const { served } = await asked(200);
+    expect(served).toBeGreaterThan(100);
+    await driver.restore();
+    await sleep(50);
+    const before = requests;
+    await sleep(300);
+    expect(requests).toBe(before);
+    expect(await asked(200)).toMatchObject({ served: 0 });
+    expect(driver.client!().statuses["200"]).toBeGreaterThan(50);
+  } finally {
+    driver.end!();
+  }
+  await expect(
+    (async () => {
+      for (;;) {
+        await asked(1);
+        await sleep(20);
+      }
+    })(),
+  ).rejects.toThrow(/the process that sends requests/);
 });
