@@ -52,8 +52,6 @@ export const scaling = section({
   cooldown: field.duration.optional(),
   /** How often KEDA looks whether a function is to have pods at all; how many, the autoscaler asks at each of its syncs. */
   pollingInterval: field.duration.optional(),
-  /** Replicas while Prometheus cannot tell the requests. Default: the count stays as it is. */
-  fallback: field.positiveCount.optional(),
   /** Times at which more pods than min are there, for a load that is known before it comes. */
   prewarm,
   /** Up to ten times the pods, or 1,000 more, each 15 s; whichever is more. */
@@ -107,12 +105,11 @@ interface Scaling {
   readonly activation?: number | undefined;
   readonly cooldown?: Millis | undefined;
   readonly pollingInterval?: Millis | undefined;
-  readonly fallback?: number | undefined;
 }
 
 /** What belongs to one metric, or to a function that may have no pods. */
 function metricProblems(s: Scaling): (Violation | false)[] {
-  const { metric, min, max, requestsPerPod, activation, cooldown, pollingInterval, fallback } = s;
+  const { metric, min, requestsPerPod, activation, cooldown, pollingInterval } = s;
   const byRequests = metric === "rps";
   const without = (key: string, value: string | undefined, missing: boolean, limit: string, fix: string) =>
     value !== undefined && missing && { path: [key], value, limit, fix };
@@ -134,29 +131,14 @@ function metricProblems(s: Scaling): (Violation | false)[] {
     without("activation", rate, !zero, needsZero, "drop it, or set metric: rps and min: 0"),
     without("cooldown", cooled, !zero, needsZero, "drop it, or set metric: rps and min: 0"),
     without("pollingInterval", polled, !byRequests, needsRequests, "drop it, or set metric: rps"),
-    without("fallback", fallback?.toString(), !byRequests, needsRequests, "drop it, or set metric: rps"),
-    ...(["cooldown", "pollingInterval"] as const).map((key) => wholeSeconds(key, s[key])),
+    zero && wholeSeconds("cooldown", cooldown),
+    byRequests && wholeSeconds("pollingInterval", pollingInterval),
     byRequests &&
       requestsPerPod < 0.001 && {
         path: ["requestsPerPod"],
         value: String(requestsPerPod),
         limit: "the autoscaler counts thousandths of a request",
         fix: "use 0.001 or more",
-      },
-    fallback !== undefined &&
-      (fallback < min || fallback > max) && {
-        path: ["fallback"],
-        value: String(fallback),
-        limit: `must be from min ${min} to max ${max}`,
-        fix: "correct it, or leave it out: the count then stays as it is",
-      },
-    byRequests &&
-      fallback !== undefined &&
-      !Number.isInteger(requestsPerPod) && {
-        path: ["requestsPerPod"],
-        value: String(requestsPerPod),
-        limit: "KEDA reckons its fallback by whole requests",
-        fix: "use a whole number, or drop fallback",
       },
   ];
 }

@@ -107,8 +107,9 @@ export = async function program(): Promise<StackOutputs> {
         databaseUrl: secrets.databaseUrls[fn.name],
         headless: gateway.kind === "kong",
         requests: requestSource(config, fn),
+        scaledBy: scaled,
       },
-      { provider, dependsOn: [tenant, ...(scaled && fn.scaling.metric === "rps" ? [scaled] : [])] },
+      { provider, dependsOn: [tenant] },
     );
   });
 

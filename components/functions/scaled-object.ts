@@ -11,12 +11,6 @@ export interface RequestSource {
   readonly query: string;
 }
 
-/**
- * Failures after which `scaling.fallback` holds: the autoscaler asks every few seconds, and a Prometheus that starts anew is
- * back within a minute.
- */
-const FAILURES_BEFORE_FALLBACK = 12;
-
 /** The spec of a function's ScaledObject, of which KEDA makes its autoscaler. */
 export function scaledObjectSpec(fn: FunctionConfig, source: RequestSource) {
   const { scaling } = fn;
@@ -26,9 +20,6 @@ export function scaledObjectSpec(fn: FunctionConfig, source: RequestSource) {
     maxReplicaCount: scaling.max,
     pollingInterval: scaling.pollingInterval / 1000,
     cooldownPeriod: scaling.cooldown / 1000,
-    ...(scaling.fallback !== undefined && {
-      fallback: { failureThreshold: FAILURES_BEFORE_FALLBACK, replicas: scaling.fallback },
-    }),
     advanced: {
       horizontalPodAutoscalerConfig: { name: autoscalerName(fn), behavior: autoscalerRules(fn) },
     },
@@ -46,7 +37,8 @@ function requestTrigger({ scaling }: FunctionConfig, { prometheus, query }: Requ
       query,
       threshold: String(scaling.requestsPerPod),
       activationThreshold: String(scaling.activation),
-      // That nobody counts does not mean that nobody asks: the count then stays, or is the fallback's.
+      // That nobody counts does not mean that nobody asks: the count then stays. KEDA's own fallback would take hold at the first
+      // failed look, whatever its threshold, past the rules of going down.
       ignoreNullValues: "false",
     },
   };

@@ -29,6 +29,8 @@ export interface WasmFunctionArgs {
   readonly databaseUrl?: pulumi.Input<string> | undefined;
   /** Who counts its requests, where it is scaled by them. */
   readonly requests?: RequestSource | undefined;
+  /** Who scales it by them: KEDA has to be there as long as a ScaledObject is, which only its operator lets go. */
+  readonly scaledBy?: pulumi.Resource | undefined;
   /** Whether DNS tells the pods' own addresses, as `<function>-pods`: how Kong finds them. Default: false. */
   readonly headless?: boolean;
 }
@@ -140,7 +142,11 @@ type Metadata = (name: string) => { name: string; namespace: pulumi.Input<string
  *
  * @throws Error where it is scaled by requests and nobody counts them
  */
-function createAutoscaler({ fn, requests }: WasmFunctionArgs, metadata: Metadata, opts: pulumi.CustomResourceOptions) {
+function createAutoscaler(
+  { fn, requests, scaledBy }: WasmFunctionArgs,
+  metadata: Metadata,
+  opts: pulumi.CustomResourceOptions,
+) {
   if (fn.scaling.metric === "cpu") {
     const name = autoscalerName(fn);
     const spec = autoscalerSpec(fn);
@@ -155,7 +161,7 @@ function createAutoscaler({ fn, requests }: WasmFunctionArgs, metadata: Metadata
       metadata: metadata(fn.name),
       spec: scaledObjectSpec(fn, requests),
     },
-    opts,
+    { ...opts, ...(scaledBy && { dependsOn: [scaledBy] }) },
   );
   return scaled.urn.apply(() => autoscalerName(fn));
 }

@@ -51,9 +51,9 @@ export interface ObservabilityArgs {
   readonly hostsNamespace: pulumi.Input<string>;
   /** Of the request path. */
   readonly requestPath: readonly ScrapedPeer[];
-  /** Gatekeeper's pods, where this stack has them. */
   /** Who asks Prometheus what to scale by. */
   readonly autoscaler?: Peer | undefined;
+  /** Gatekeeper's pods, where this stack has them. */
   readonly admission?: (ScrapedPeer & { readonly namespace: string; readonly component: string }) | undefined;
   readonly apiServer: ApiServerPeers;
   /** Networks in which hosts are, and ports of the control plane there. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GatewayCounter } from "../support/gateway-counter";
 import { listeningAddresses } from "../support/listening";
-import { eventually, LocalStack, type KubernetesObject } from "../support/local-stack";
+import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
 
 /**
  * KEDA's real operator and adapter, and a real Prometheus, under a stack that Gatekeeper guards; each test goes on from where the
@@ -185,6 +185,19 @@ describe("functions that are scaled by their requests", () => {
 
   it("need no right that their roles do not name", () => {
     for (const name of ["keda-operator", "keda-adapter"]) expect(logOf(name)).not.toMatch(/forbidden/i);
+  });
+
+  it("go over to CPU with the count that they have, and KEDA goes with the last of them", async () => {
+    const { ready } = await replicas(STEADY);
+    const workload = { peakRequestsPerSecond: 1200 };
+    const byCpu = { name: STEADY, workload, scaling: { min: 2, max: 60, initial: 2 } };
+    stack.configure("functions", [byCpu]);
+    stack.configure("routes", [{ path: `/${STEADY}`, to: [{ function: STEADY, weight: 100 }] }]);
+    await stack.ok("up");
+    const { items } = await stack.get<KubernetesList>("hpa", "-n", NAMESPACE);
+    expect(items.map(({ metadata }) => metadata.name)).toEqual([`${STEADY}-hpa`]);
+    expect((await replicas(STEADY)).ready).toBe(ready);
+    await expect(stack.get("namespace", "keda")).rejects.toThrow(/not found/i);
   });
 
   it("go with their stack", async () => {

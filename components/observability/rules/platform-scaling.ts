@@ -44,8 +44,8 @@ export function scalingTopic(args: RulesArgs): Topic {
       },
       {
         alert: "AutoscalerBlind",
-        // One whose function has no pods, since nobody asks for it, stands still.
-        expr: `${hpa("status_condition", ',condition="ScalingActive",status="false"')} == 1 unless ${hpa("status_current_replicas")} == 0`,
+        // One by requests whose function has no pods, since nobody asks for it, stands still. One by CPU would for ever.
+        expr: `${hpa("status_condition", ',condition="ScalingActive",status="false"')} == 1 unless ${hpa("status_current_replicas", ',horizontalpodautoscaler=~".+-rps-hpa"')} == 0`,
         for: "5m",
         severity: "page",
         summary: "{{ $labels.horizontalpodautoscaler }} has no metrics to scale by",

@@ -6,19 +6,18 @@ const deployment = (available: string, wanted: string) =>
     'kube_deployment_status_replicas_available{namespace="shop",deployment="checkout"}': available,
     'kube_deployment_spec_replicas{namespace="shop",deployment="checkout"}': wanted,
   });
-const autoscaler = (current: string, max: string, min = "10x60") => {
-  const labels = '{namespace="shop",horizontalpodautoscaler="checkout"}';
+const autoscaler = (current: string, max: string, min = "10x60", name = "checkout") => {
+  const labels = `{namespace="shop",horizontalpodautoscaler="${name}"}`;
   return from(KSM, {
     [`kube_horizontalpodautoscaler_status_current_replicas${labels}`]: current,
     [`kube_horizontalpodautoscaler_spec_max_replicas${labels}`]: max,
     [`kube_horizontalpodautoscaler_spec_min_replicas${labels}`]: min,
   });
 };
-const active = (values: string) =>
-  from(KSM, {
-    'kube_horizontalpodautoscaler_status_condition{namespace="shop",horizontalpodautoscaler="checkout",condition="ScalingActive",status="false"}':
-      values,
-  });
+const active = (values: string, name = "checkout") => {
+  const labels = `namespace="shop",horizontalpodautoscaler="${name}",condition="ScalingActive",status="false"`;
+  return from(KSM, { [`kube_horizontalpodautoscaler_status_condition{${labels}}`]: values });
+};
 const throttled = (perMinute: number) =>
   from("cadvisor", {
     'container_cpu_cfs_periods_total{namespace="shop",pod="checkout-7d9f8b6c54-x2x4z",container="function"}':
@@ -109,12 +108,28 @@ export const scaling: AlertCases = {
           },
         ],
       },
+      {
+        when: "it goes by CPU, and its function had no pods when it came: it leaves that as it is",
+        series: { ...active("0 1x20"), ...autoscaler("0x20", "50x20") },
+        at: "10m",
+        alerts: [
+          {
+            labels: { severity: "page", namespace: "shop", horizontalpodautoscaler: "checkout" },
+            summary: "checkout has no metrics to scale by",
+            description:
+              "shop/checkout has had ScalingActive=false for 5m: it keeps the pods that it has, whatever the load.",
+          },
+        ],
+      },
     ],
     silent: [
       { when: "it has just been created and has no metrics yet", series: active("1x2 0x20"), at: "2m" },
       {
         when: "its function has no pods, since nobody asks for it",
-        series: { ...active("0 1x20"), ...autoscaler("0x20", "50x20") },
+        series: {
+          ...active("0 1x20", "checkout-rps-hpa"),
+          ...autoscaler("0x20", "50x20", "0x20", "checkout-rps-hpa"),
+        },
         at: "10m",
       },
     ],

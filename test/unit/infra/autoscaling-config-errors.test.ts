@@ -22,13 +22,12 @@ it("scales by CPU, unless told otherwise", () => {
     cooldown: 300_000,
     pollingInterval: 15_000,
   });
-  expect(fn?.scaling.fallback).toBeUndefined();
 });
 
 it("goes to no pods where that is asked for, by requests", () => {
-  const scaling = { min: 0, activation: 0.5, cooldown: "2m", pollingInterval: "5s", fallback: 40 };
+  const scaling = { min: 0, activation: 0.5, cooldown: "2m", pollingInterval: "5s" };
   expect(parseConfig(byRequests(scaling)).functions[0]?.scaling).toMatchObject({
-    ...{ min: 0, activation: 0.5, cooldown: 120_000, pollingInterval: 5000, fallback: 40 },
+    ...{ min: 0, activation: 0.5, cooldown: 120_000, pollingInterval: 5000 },
   });
 });
 
@@ -43,7 +42,7 @@ it("has pods ready before a known sale where that is asked for, in its time zone
 });
 
 const CRON =
-  'must be five fields of cron: minute, hour, day of the month, month, day of the week; for example "45 7 * * FRI", each Friday at 7:45';
+  'must be five fields of cron: minute, hour, day of the month, month, day of the week (0 to 6, or SUN to SAT); for example "45 7 * * FRI", each Friday at 7:45';
 
 describe("refuses", () => {
   it.each<readonly [behaviour: string, raw: Raw, problem: string]>([
@@ -93,9 +92,34 @@ describe("refuses", () => {
       `${PATH}.prewarm[0].start: "45 24 * * FRI": ${CRON}`,
     ],
     [
+      "a seventh day, which KEDA does not know",
+      byRequests({ prewarm: [{ ...SALE, start: "45 7 * * 7" }] }),
+      `${PATH}.prewarm[0].start: "45 7 * * 7": ${CRON}`,
+    ],
+    [
+      "the last day of a month, which KEDA does not know",
+      byRequests({ prewarm: [{ ...SALE, start: "0 0 L * *" }] }),
+      `${PATH}.prewarm[0].start: "0 0 L * *": ${CRON}`,
+    ],
+    [
+      "any minute, which KEDA does not know",
+      byRequests({ prewarm: [{ ...SALE, start: "H 7 * * FRI" }] }),
+      `${PATH}.prewarm[0].start: "H 7 * * FRI": ${CRON}`,
+    ],
+    [
+      "a place that is spelt another way, of which KEDA finds no file",
+      byRequests({ prewarm: [{ ...SALE, timezone: "europe/berlin" }] }),
+      `${PATH}.prewarm[0].timezone: "europe/berlin": is no time zone; use a name of the IANA database as it is spelt there: "Europe/Berlin"`,
+    ],
+    [
+      "parts of a second of what is about another function, once",
+      withFunction({ scaling: { cooldown: "1500ms" } }),
+      `${PATH}.cooldown: 1500ms: is about a function that may have no pods; drop it, or set metric: rps and min: 0`,
+    ],
+    [
       "a place of no known time",
       byRequests({ prewarm: [{ ...SALE, timezone: "Berlin" }] }),
-      `${PATH}.prewarm[0].timezone: "Berlin": is no time zone; use a name of the IANA database, for example "Europe/Berlin"`,
+      `${PATH}.prewarm[0].timezone: "Berlin": is no time zone; use a name of the IANA database as it is spelt there: "Europe/Berlin"`,
     ],
     [
       "a sale that ends when it starts",
@@ -111,21 +135,6 @@ describe("refuses", () => {
       "no more pods than there always are",
       byRequests({ prewarm: [{ ...SALE, replicas: 10 }] }),
       `${PATH}.prewarm[0].replicas: 10: is not above min 10, which is always there; raise it, or drop this window`,
-    ],
-    [
-      "a fallback by CPU",
-      withFunction({ scaling: { fallback: 100 } }),
-      `${PATH}.fallback: 100: is about scaling by requests; drop it, or set metric: rps`,
-    ],
-    [
-      "a fallback out of bounds",
-      byRequests({ max: 200, fallback: 201 }),
-      `${PATH}.fallback: 201: must be from min 10 to max 200; correct it, or leave it out: the count then stays as it is`,
-    ],
-    [
-      "a fallback beside parts of requests",
-      byRequests({ requestsPerPod: 0.5, fallback: 20 }),
-      `${PATH}.requestsPerPod: 0.5: KEDA reckons its fallback by whole requests; use a whole number, or drop fallback`,
     ],
     [
       "less than the autoscaler can count",

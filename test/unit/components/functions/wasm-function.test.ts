@@ -477,12 +477,6 @@ describe("a function that is scaled by its requests", () => {
     });
   });
 
-  it("falls back on a count while nobody counts, where it names one", async () => {
-    const { resources } = await create({ scaling: { metric: "rps", fallback: 300 } }, { requests });
-    const scaled = find(resources, "kubernetes:keda.sh/v1alpha1:ScaledObject", "checkout-scaled-object");
-    expect(scaled.inputs).toMatchObject({ spec: { fallback: { failureThreshold: 12, replicas: 300 } } });
-  });
-
   it("has what is to be there before a known sale asked for beside the requests", async () => {
     const sale = { start: "45 7 * * FRI", end: "0 12 * * FRI", timezone: "Europe/Berlin", replicas: 4000 };
     const { resources } = await create({ scaling: { metric: "rps", prewarm: [sale] } }, { requests });
