@@ -118,6 +118,9 @@ export function platformTable(parts: readonly PartStatus[]): string {
   ]);
 }
 
+/** In place of a reading, of a function that has no pods since nobody asks for it. */
+const ASLEEP = "asleep";
+
 /** What the cluster says of each function; a function that is not there has 0 of 0 replicas. */
 export async function functionStatus(kubectl: Kubectl, config: StackConfig): Promise<FunctionStatus[]> {
   return Promise.all(
@@ -125,6 +128,7 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
       const namespace = fn.tenant;
       const deployment = await get<WorkloadObject>(kubectl, "deployment", fn.name, namespace);
       const hpa = await get<AutoscalerObject>(kubectl, "hpa", autoscalerName(fn), namespace);
+      const sleeps = fn.scaling.min === 0 && deployment?.spec.replicas === 0;
       return {
         name: fn.name,
         namespace,
@@ -133,6 +137,8 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
         min: hpa?.spec.minReplicas ?? fn.scaling.min,
         max: hpa?.spec.maxReplicas ?? fn.scaling.max,
         ...readingOf(fn, hpa),
+        // Without pods an autoscaler reads nothing.
+        ...(sleeps && { reading: ASLEEP }),
         image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
@@ -159,7 +165,7 @@ export function functionTable(functions: readonly FunctionStatus[]): string {
       fn.namespace,
       `${fn.ready}/${fn.replicas}`,
       `${fn.min} to ${fn.max}`,
-      `${fn.reading ?? "no reading"} of ${fn.target}`,
+      fn.reading === ASLEEP ? ASLEEP : `${fn.reading ?? "no reading"} of ${fn.target}`,
       fn.image,
     ]),
   ]);

@@ -71,6 +71,16 @@ describe("a function's status", () => {
     expect(await read("21")).toMatchObject({ reading: "21/s" });
   });
 
+  it("is asleep where it may be without pods and is, which is no reading to wait for", async () => {
+    const objectives = { availability: "99.9%" };
+    const config = parseConfig(withFunction({ objectives, scaling: { metric: "rps", min: 0 } }));
+    const deployment = (replicas: number) => ({ "deployment checkout": { spec: { replicas, template: RUNNING } } });
+    const [sleeping] = await functionStatus(clusterOf(deployment(0)), config);
+    expect(functionTable([sleeping!])).toContain(" asleep ");
+    const [awake] = await functionStatus(clusterOf(deployment(1)), config);
+    expect(awake?.reading).toBeUndefined();
+  });
+
   it("fails with what kubectl fails with", async () => {
     const kubectl: Kubectl = () => Promise.reject(new Error("connection refused"));
     await expect(functionStatus(kubectl, CONFIG)).rejects.toThrow("connection refused");
