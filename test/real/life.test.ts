@@ -156,7 +156,7 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
   });
 
   it("stops the rollout of a function that crashes, says why, and serves on", async () => {
-    const before = (await stack.pods()).map(({ metadata }) => metadata.name).sort();
+    const before = (await stack.readyPods()).map(({ metadata }) => metadata.name);
     const crashing = await trapImage(stack.paths.root, "crash");
     await pushImages(stack.machine, stack.places.folder, [crashing]);
     const load = await stack.load("/api/function", 20);
@@ -173,7 +173,9 @@ describe.skipIf(CANNOT_RUN)("a stack's life on a real node", () => {
     const result = await load.stop();
     expect(result.failures).toEqual({});
     expect(result.statuses).toEqual({ "200": result.sent });
-    expect((await stack.pods()).map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(before));
+    // Those that the load before has asked for, the autoscaler may take away.
+    const kept = (await stack.readyPods()).filter(({ metadata }) => before.includes(metadata.name));
+    expect(kept.length).toBeGreaterThanOrEqual(2);
   });
 
   it("stops the rollout of an image that is not there, and serves on", async () => {
