@@ -19,7 +19,7 @@ NODE   := node --import tsx
 VITEST  = SUITE_REPORT=.local/tests-$@.json npx vitest run --project $@
 
 .PHONY: help up preview plan refresh down status token charts graph hosts-check snapshot restore rotate-encryption-key bundle bundle-check \
-	backup restore-functions surge function tools policy manifests test check unit engine real hosts bench
+	backup restore-functions surge function tools policy manifests test check unit engine scaling real hosts bench
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
@@ -77,7 +77,7 @@ manifests: node_modules ## renew the copies of the controllers' release manifest
 	@$(NODE) local/manifests/main.ts
 
 test: node_modules ## everything, fast suites first
-	@test/run.sh 'check unit tools' 'real | engine hosts'
+	@test/run.sh 'check unit tools' 'real scaling | engine hosts'
 
 check: node_modules ## format, lint and types
 	@npx prettier --check --log-level warn . && npx eslint . && npx tsc -p .
@@ -85,8 +85,12 @@ check: node_modules ## format, lint and types
 unit: node_modules ## tests that need nothing
 	@$(VITEST)
 
-engine: TOOLS = local scaling hosts opa gator traefik prometheus promtool loki otelcol actionlint kubeconform kube-score
+engine: TOOLS = local hosts opa gator traefik promtool loki otelcol actionlint kubeconform kube-score
 engine: tools ## tests on the real engine and a real control plane
+	@$(VITEST)
+
+scaling: TOOLS = local scaling prometheus
+scaling: tools ## tests of autoscalers on the real engine and a real control plane
 	@$(VITEST)
 
 real: node_modules ## tests on a real node, as root on Linux: functions run (skipped aloud elsewhere)

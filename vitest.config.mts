@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Four kinds of test. `unit` runs in milliseconds and needs nothing; `engine` runs the real Pulumi engine against
- * a real control plane and needs the tools that `make tools` prepares; `real` runs functions on a real node, and `hosts`
+ * Five kinds of test. `unit` runs in milliseconds and needs nothing; `engine` and `scaling` run the real Pulumi engine against
+ * a real control plane and need the tools that `make tools` prepares; `real` runs functions on a real node, and `hosts`
  * installs K3s on hosts that it boots: both need root on Linux.
  */
 export default defineConfig({
@@ -19,6 +19,16 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           // Each file has a control plane of its own; two at once would only slow each other down on two cores.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          // As `engine`, of autoscalers: apart, so that it can run beside what mostly waits.
+          name: "scaling",
+          include: ["test/scaling/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },
