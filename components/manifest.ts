@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { parseAllDocuments } from "yaml";
+import { podSecurityLabels } from "./security";
 
 /** An object of a manifest. */
 export interface ManifestObject {
@@ -92,6 +93,15 @@ function isBuiltIn(apiVersion: string): boolean {
 /** Whether the object makes pods. */
 export function isWorkload(object: ManifestObject): boolean {
   return WORKLOADS.includes(object.kind);
+}
+
+/** A namespace for restricted pods alone, an account whose token no pod gets unasked; other objects as they are. */
+export function restricted(object: ManifestObject): ManifestObject {
+  const { kind, metadata } = object;
+  if (kind === "Namespace") {
+    return { ...object, metadata: { ...metadata, labels: { ...metadata.labels, ...podSecurityLabels("restricted") } } };
+  }
+  return kind === "ServiceAccount" ? { ...object, automountServiceAccountToken: false } : object;
 }
 
 /** The workload with another spec of its pods. */

@@ -2,9 +2,15 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { AdmissionConfig } from "../../infra/config";
 import { labels, selectorLabels } from "../labels";
-import { isWorkload, parseManifest, registerManifest, type ManifestObject, type ManifestResources } from "../manifest";
+import {
+  isWorkload,
+  parseManifest,
+  registerManifest,
+  restricted,
+  type ManifestObject,
+  type ManifestResources,
+} from "../manifest";
 import { createPolicies, DENY_ALL, podPeer, tcp, toApiServer, type ApiServerPeers, type Peer } from "../network";
-import { podSecurityLabels } from "../security";
 import { disruptionBudget } from "../workload";
 import { GATEKEEPER, GATEKEEPER_PORTS, OPERATION_LABEL } from "./names";
 import { hardenDeployment, type GatekeeperPodsArgs } from "./pods";
@@ -89,15 +95,7 @@ export const GATEKEEPER_PEER = {
 
 function harden(object: ManifestObject, args: AdmissionArgs): ManifestObject {
   if (isWorkload(object)) return hardenDeployment(object, args);
-  const { metadata } = object;
   switch (object.kind) {
-    case "Namespace":
-      return {
-        ...object,
-        metadata: { ...metadata, labels: { ...metadata.labels, ...podSecurityLabels("restricted") } },
-      };
-    case "ServiceAccount":
-      return { ...object, automountServiceAccountToken: false };
     case "ClusterRole":
       return {
         ...object,
@@ -109,7 +107,7 @@ function harden(object: ManifestObject, args: AdmissionArgs): ManifestObject {
     case "Role":
       return { ...object, rules: namespaceRules() };
     default:
-      return object;
+      return restricted(object);
   }
 }
 

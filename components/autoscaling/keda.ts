@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { labels } from "../labels";
-import { isWorkload, parseManifest, registerManifest, type ManifestObject } from "../manifest";
+import { isWorkload, parseManifest, registerManifest, restricted, type ManifestObject } from "../manifest";
 import {
   ALLOW_DNS,
   createPolicies,
@@ -12,7 +12,6 @@ import {
   type ApiServerPeers,
   type Peer,
 } from "../network";
-import { podSecurityLabels } from "../security";
 import { KEDA, KEDA_PORTS } from "./names";
 import { hardenDeployment, type KedaPodsArgs } from "./pods";
 import { ADAPTER_BINDINGS, ADAPTER_SUBJECT, operatorNamespaceRules, operatorRules, readerRules } from "./rights";
@@ -79,13 +78,6 @@ function harden(object: ManifestObject, args: KedaArgs): ManifestObject {
   if (isWorkload(object)) return hardenDeployment(object, args);
   const { metadata } = object;
   switch (object.kind) {
-    case "Namespace":
-      return {
-        ...object,
-        metadata: { ...metadata, labels: { ...metadata.labels, ...podSecurityLabels("restricted") } },
-      };
-    case "ServiceAccount":
-      return { ...object, automountServiceAccountToken: false };
     case "ClusterRole":
       return { ...object, rules: metadata.name === KEDA.operator ? operatorRules() : readerRules(args.metrics) };
     case "Role":
@@ -96,7 +88,7 @@ function harden(object: ManifestObject, args: KedaArgs): ManifestObject {
     case "APIService":
       return verified(object, args.target);
     default:
-      return object;
+      return restricted(object);
   }
 }
 

@@ -28,6 +28,12 @@ const throttled = (perMinute: number) =>
     'container_cpu_cfs_throttled_periods_total{namespace="shop",pod="checkout-7d9f8b6c54-x2x4z"}': `0+${perMinute}x60`,
   });
 
+const BLIND = {
+  labels: { severity: "page", namespace: "shop", horizontalpodautoscaler: "checkout" },
+  summary: "checkout has no metrics to scale by",
+  description: "shop/checkout has had ScalingActive=false for 5m: it keeps the pods that it has, whatever the load.",
+} as const;
+
 export const scaling: AlertCases = {
   FunctionHasNoReadyPod: {
     fires: [
@@ -99,27 +105,13 @@ export const scaling: AlertCases = {
         when: "metrics have been missing for five minutes",
         series: active("0 1x20"),
         at: "10m",
-        alerts: [
-          {
-            labels: { severity: "page", namespace: "shop", horizontalpodautoscaler: "checkout" },
-            summary: "checkout has no metrics to scale by",
-            description:
-              "shop/checkout has had ScalingActive=false for 5m: it keeps the pods that it has, whatever the load.",
-          },
-        ],
+        alerts: [BLIND],
       },
       {
         when: "it goes by CPU, and its function had no pods when it came: it leaves that as it is",
         series: { ...active("0 1x20"), ...autoscaler("0x20", "50x20") },
         at: "10m",
-        alerts: [
-          {
-            labels: { severity: "page", namespace: "shop", horizontalpodautoscaler: "checkout" },
-            summary: "checkout has no metrics to scale by",
-            description:
-              "shop/checkout has had ScalingActive=false for 5m: it keeps the pods that it has, whatever the load.",
-          },
-        ],
+        alerts: [BLIND],
       },
     ],
     silent: [
