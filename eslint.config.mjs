@@ -30,6 +30,7 @@ const zones = [
       "./observability/names.ts",
       "./observability/rules",
       "./observability/scrape.ts",
+      "./route-name.ts",
     ],
     message:
       "Objects are the program's; what nodes and control plane are set to and made of, what runs on hosts, and what dashboards show, is known on both sides.",

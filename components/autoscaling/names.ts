@@ -13,9 +13,12 @@ export const KEDA = {
   outside: "kube-system",
 } as const;
 
+/** What autoscalers know requests/s by: the first of a function's triggers. */
+export const REQUESTS_METRIC = "s0-prometheus";
+
 /** What autoscalers know a function's triggers by: the operator makes it of each one's place and values. */
 export function triggerMetrics({ prewarm }: FunctionConfig["scaling"]): string[] {
-  return ["s0-prometheus", ...prewarm.map((one, index) => prewarmMetric(one, index + 1))];
+  return [REQUESTS_METRIC, ...prewarm.map((one, index) => prewarmMetric(one, index + 1))];
 }
 
 function prewarmMetric({ timezone, start, end }: Prewarm, index: number): string {

@@ -4,7 +4,7 @@ import { formatBytes, formatCpu, formatDuration, formatPercent } from "../units"
 import type { CostComparison, CostSide, Resources, Topology } from "./types";
 import { podSize } from "./demand";
 import { clamp, formatCount, roundUp, sum } from "./numbers";
-import { wantedAtPeak } from "./scale-out";
+import { wantedByMetric } from "./scale-out";
 
 type Baseline = StackConfig["cost"]["baseline"];
 
@@ -69,8 +69,7 @@ function cpuAtPeak(fn: FunctionConfig): number {
 }
 
 function replicasAtPeak(fn: FunctionConfig, metric = fn.scaling.metric): number {
-  const wanted = wantedAtPeak(fn);
-  return clamp(metric === "cpu" ? wanted.cpu : wanted.requestRate, fn.scaling.min, fn.scaling.max);
+  return clamp(wantedByMetric(fn, metric), fn.scaling.min, fn.scaling.max);
 }
 
 /** Negative where ours takes more. */

@@ -57,10 +57,19 @@ export function largestCpuStep(fn: FunctionConfig): number {
   return fn.resources.limits.cpu / targetCpu(fn);
 }
 
-/** Pods at which the autoscaler stops: within its tolerance of what CPU asks for, between min and max. */
+/** Replicas that a metric, the function's own where none is named, asks for at peak, whether or not it may have so many. */
+export function wantedByMetric(fn: FunctionConfig, metric = fn.scaling.metric): number {
+  const { cpu, requestRate } = wantedAtPeak(fn);
+  return metric === "cpu" ? cpu : requestRate;
+}
+
+/** Pods at which the autoscaler stops: within its tolerance of what its metric asks for, between min and max. */
 export function enoughPods(fn: FunctionConfig): number {
-  const { min, max } = fn.scaling;
-  return clamp(Math.ceil(wantedAtPeak(fn).cpu / (1 + TOLERANCE)), min, max);
+  return withinTolerance(wantedByMetric(fn), fn);
+}
+
+function withinTolerance(wanted: number, { scaling: { min, max } }: FunctionConfig): number {
+  return clamp(Math.ceil(wanted / (1 + TOLERANCE)), min, max);
 }
 
 function functionScaleOut(config: StackConfig, fn: FunctionConfig, circumstances: Circumstances): ScaleOut {
@@ -90,13 +99,14 @@ interface ScaledOut {
 
 function scaleOutModel(scaled: ScaledOut, drivenBy: ScaleOut["drivenBy"]): ScaleOutModel {
   const { config, fn, circumstances } = scaled;
-  const { min, max, up } = fn.scaling;
-  const byCpu = drivenBy === "cpu";
+  const { min, max, metric, up } = fn.scaling;
+  const byRate = rateMetric(config, fn);
   return {
     min,
     max,
-    enough: byCpu ? enoughPods(fn) : max,
-    wanted: byCpu ? wantedByCpu(cpuMetric(scaled)) : wantedByRate(rateMetric(config, fn)),
+    ...(drivenBy === "cpu"
+      ? { enough: enoughPods(fn), wanted: wantedByCpu(cpuMetric(scaled)) }
+      : { enough: metric === "rps" ? withinTolerance(byRate.pods, fn) : max, wanted: wantedByRate(byRate) }),
     syncPeriod: config.controlPlane.hpaSyncPeriod / 1000,
     up: {
       share: up.percent,

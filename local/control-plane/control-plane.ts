@@ -159,6 +159,18 @@ export function scalingProcesses(paths: Paths): ReturnType<typeof kedaAccess> | 
   return kedaAccess(cluster, { kedaAdapter, prometheus });
 }
 
+/**
+ * Where Prometheus reads what a gateway counts, on the loopback of this machine; whoever plays a load listens there.
+ *
+ * @throws Error where there is no control plane yet
+ */
+export function gatewayMetricsPort(paths: Paths): number {
+  const { portsFile } = foldersOf(paths);
+  const { gatewayMetrics } = readPorts(portsFile);
+  if (gatewayMetrics === undefined) throw new Error(`${portsFile} has no port gatewayMetrics`);
+  return gatewayMetrics;
+}
+
 /** kwokctl's own kubeconfig of the administrator, by which its components reach the API server. */
 export function componentKubeconfig(paths: Paths): string {
   return join(foldersOf(paths).cluster, "kubeconfig.yaml");

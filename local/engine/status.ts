@@ -1,13 +1,12 @@
-import type { FunctionConfig, StackConfig } from "../../infra/config";
+import type { StackConfig } from "../../infra/config";
 import { GATEKEEPER } from "../../components/admission/names";
 import { KEDA } from "../../components/autoscaling/names";
 import { autoscalerName } from "../../components/functions/names";
 import { hostsNamespaceName } from "../../components/observability/names";
-import { formatCount } from "../../infra/plan/numbers";
 import { scalesByRequests } from "../../infra/plan/autoscaling";
-import { formatPercent } from "../../infra/units";
 import type { Kubectl } from "../control-plane/kubectl";
 import { table } from "../table";
+import { formatReading, readingOf, targetOf, type AutoscalerObject } from "./autoscaler";
 
 interface WorkloadObject {
   readonly spec: {
@@ -19,18 +18,6 @@ interface WorkloadObject {
     /** Of a DaemonSet, which has no number of its own. */
     readonly numberReady?: number;
     readonly desiredNumberScheduled?: number;
-  };
-}
-
-interface AutoscalerObject {
-  readonly spec: { readonly minReplicas: number; readonly maxReplicas: number };
-  readonly status?: {
-    readonly desiredReplicas?: number;
-    readonly currentMetrics?: readonly {
-      readonly resource?: { readonly current: { readonly averageUtilization?: number } };
-      /** Requests/s per pod, a quantity. */
-      readonly external?: { readonly current: { readonly averageValue?: string } };
-    }[];
   };
 }
 
@@ -128,6 +115,7 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
       const namespace = fn.tenant;
       const deployment = await get<WorkloadObject>(kubectl, "deployment", fn.name, namespace);
       const hpa = await get<AutoscalerObject>(kubectl, "hpa", autoscalerName(fn), namespace);
+      const reading = readingOf(fn, hpa);
       const sleeps = fn.scaling.min === 0 && deployment?.spec.replicas === 0;
       return {
         name: fn.name,
@@ -136,25 +124,13 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
         replicas: deployment?.spec.replicas ?? 0,
         min: hpa?.spec.minReplicas ?? fn.scaling.min,
         max: hpa?.spec.maxReplicas ?? fn.scaling.max,
-        ...readingOf(fn, hpa),
         // Without pods an autoscaler reads nothing.
-        ...(sleeps && { reading: ASLEEP }),
+        reading: sleeps ? ASLEEP : reading === undefined ? undefined : formatReading(fn, reading),
+        target: formatReading(fn, targetOf(fn)),
         image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
   );
-}
-
-function readingOf({ scaling }: FunctionConfig, hpa: AutoscalerObject | undefined) {
-  const metrics = hpa?.status?.currentMetrics ?? [];
-  const rate = (perPod: number) => `${formatCount(perPod)}/s`;
-  if (scaling.metric === "rps") {
-    const value = metrics.find(({ external }) => external)?.external?.current.averageValue;
-    const perPod = value?.endsWith("m") === true ? Number.parseFloat(value) / 1000 : Number(value);
-    return { reading: value === undefined ? undefined : rate(perPod), target: rate(scaling.requestsPerPod) };
-  }
-  const share = metrics.find(({ resource }) => resource)?.resource?.current.averageUtilization;
-  return { reading: share === undefined ? undefined : `${share}%`, target: formatPercent(scaling.cpuTarget) };
 }
 
 export function functionTable(functions: readonly FunctionStatus[]): string {

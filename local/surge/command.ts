@@ -1,33 +1,37 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
-import type { StackConfig } from "../../infra/config";
+import type { FunctionConfig, StackConfig } from "../../infra/config";
 import { planStack, type Plan } from "../../infra/plan";
 import { formatCount } from "../../infra/plan/numbers";
 import { ProblemsError, type Problem } from "../../infra/problems";
 import { formatDuration } from "../../infra/units";
+import { gatewayMetricsPort } from "../control-plane/control-plane";
 import { kubectlFor } from "../control-plane/kubectl";
 import { kubeconfigOf, type Session } from "../engine/commands";
 import { readStackFile, type StackFile } from "../engine/stack-file";
 import { withLock } from "../lock";
+import type { Paths } from "../paths";
 import { assertUp } from "../reachable";
 import { table } from "../table";
 import { ApiError, connect, type Api } from "./api";
+import { rulesInCluster, scalingOf } from "./autoscaler";
 import { simulatedDriver, type Driver } from "./drive";
 import { expect, type Expected } from "./expected";
 import { machineOf } from "./faults/machine";
 import { createFaults, NO_FAULTS, type Faults } from "./faults/player";
 import { LoadError, loadDriver } from "./load/driver";
 import { loadTarget } from "./load/target";
-import { autoscalerOf, play, type Autoscaler, type ScalingRules } from "./play";
+import { play } from "./play";
+import { RequestCounter } from "./request-counter";
 import type { SurgeRun } from "./run";
 import { readScenario, type Scenario } from "./scenario";
 import { createView } from "./view";
 
 const SUMMARY = "The surge cannot be played";
-/** What is left of one that was stopped. */
+/** What is left of one that was stopped, where CPU is put back that holds the pods, and where nobody asks any more. */
 const LEFT = {
-  simulated: { load: "what the pods use is put back", pods: "stay" },
-  real: { load: "no more requests are sent", pods: "go as the autoscaler has it" },
+  cpu: { load: "what the pods use is put back", pods: "stay" },
+  requests: { load: "no more requests come", pods: "go as the autoscaler has it" },
 };
 
 /** It was stopped on the user's word; what it has changed is put back, and what it has seen is written. */
@@ -90,8 +94,26 @@ async function playOn(stage: Stage): Promise<SurgeRun> {
 
 async function driverFor({ session, file, api, scenario, kind }: Stage): Promise<Driver> {
   const { config } = file;
-  if (kind === "simulated") return simulatedDriver(api, config.functions, scenario.fn);
+  if (kind === "simulated") {
+    const counter = await counterFor(session.paths, config, scenario.fn);
+    return simulatedDriver(api, config.functions, scenario.fn, counter);
+  }
   return loadDriver({ fn: scenario.fn, ...(await loadTarget({ api, paths: session.paths, config, scenario })) });
+}
+
+/** In place of a gateway, whose requests are counted where no gateway runs; undefined for a function that is scaled by CPU. */
+export async function counterFor(
+  paths: Paths,
+  config: StackConfig,
+  fn: FunctionConfig,
+): Promise<RequestCounter | undefined> {
+  if (fn.scaling.metric === "cpu") return undefined;
+  const counter = new RequestCounter(config);
+  const port = gatewayMetricsPort(paths);
+  await counter.listen(port).catch((error: unknown) => {
+    throw new LoadError(`requests cannot be told at port ${port}: ${(error as Error).message}`);
+  });
+  return counter;
 }
 
 /** Only simulated nodes have any: of another stack a scenario with faults is refused. */
@@ -120,7 +142,7 @@ async function report(session: Session, run: SurgeRun, config: StackConfig, plan
   const last = run.samples[run.samples.length - 1];
   const stopped = run.ending === "stopped";
   if (last === undefined) {
-    if (stopped) throw new SurgeStopped(`Stopped before the curve began; ${LEFT[run.kind].load}.`);
+    if (stopped) throw new SurgeStopped(`Stopped before the curve began; ${leftOf(run).load}.`);
     throw refused({ path: "STACK", value: run.stack, ...silence(run) });
   }
   // What draws takes more than a second to load, which no other command is to wait for.
@@ -131,7 +153,7 @@ async function report(session: Session, run: SurgeRun, config: StackConfig, plan
   print(table([["Report:", page], ...[json, ...drawings].map((path) => ["", path])]));
   if (stopped) {
     throw new SurgeStopped(
-      `Stopped after ${Math.round(last.second)} s: ${LEFT[run.kind].load}, so its ${formatCount(last.pods)} pods ${LEFT[run.kind].pods}; the report is of what was seen.`,
+      `Stopped after ${Math.round(last.second)} s: ${leftOf(run).load}, so its ${formatCount(last.pods)} pods ${leftOf(run).pods}; the report is of what was seen.`,
     );
   }
   const failed = verdict.checks.filter(({ met, binding }) => binding && !met);
@@ -146,6 +168,10 @@ async function report(session: Session, run: SurgeRun, config: StackConfig, plan
       })),
     );
   }
+}
+
+function leftOf({ kind, scenario }: SurgeRun) {
+  return LEFT[kind === "simulated" && scenario.fn.scaling.metric === "cpu" ? "cpu" : "requests"];
 }
 
 function silence({ troubles, stack }: SurgeRun): Pick<Problem, "limit" | "fix"> {
@@ -167,8 +193,7 @@ function kindOf({ config, stack }: StackFile): SurgeRun["kind"] {
 
 /** The cluster has the autoscaler that the file has: what was changed since `make up` is not what would be measured. */
 async function assertScales(api: Api, stack: string, { fn }: Scenario): Promise<void> {
-  const found = await autoscalerOf(api, fn);
-  const [wanted, there] = [scalingOf(fn), found && autoscalerWords(found)];
+  const [wanted, there] = [scalingOf(fn), await rulesInCluster(api, fn)];
   if (wanted === there) return;
   throw refused({
     path: `functions.${fn.name}.scaling`,
@@ -176,27 +201,6 @@ async function assertScales(api: Api, stack: string, { fn }: Scenario): Promise<
     limit: there === undefined ? "the cluster has no autoscaler for it" : `the cluster's autoscaler has ${there}`,
     fix: `make up STACK=${stack} first`,
   });
-}
-
-/** `10 to 5000, up 900% or 1000 in 15 s after 0 s, down 10% or 1 in 15 s after 120 s`. */
-export function scalingOf({ scaling }: Scenario["fn"]): string {
-  const rules = ({ percent, pods, period, stabilization }: typeof scaling.up) =>
-    rulesWords(Math.round(percent * 100), pods, period / 1000, stabilization / 1000);
-  return `${scaling.min} to ${scaling.max}, up ${rules(scaling.up)}, down ${rules(scaling.down)}`;
-}
-
-export function autoscalerWords({ spec }: Autoscaler): string {
-  const rules = (found: ScalingRules | undefined) => {
-    const value = (type: string) => found?.policies?.find((policy) => policy.type === type)?.value ?? 0;
-    const period = found?.policies?.[0]?.periodSeconds ?? 0;
-    return rulesWords(value("Percent"), value("Pods"), period, found?.stabilizationWindowSeconds ?? 0);
-  };
-  const { minReplicas = 1, maxReplicas, behavior } = spec;
-  return `${minReplicas} to ${maxReplicas}, up ${rules(behavior?.scaleUp)}, down ${rules(behavior?.scaleDown)}`;
-}
-
-function rulesWords(percent: number, pods: number, period: number, after: number): string {
-  return `${percent}% or ${pods} in ${period} s after ${after} s`;
 }
 
 interface NodeList {

@@ -6,6 +6,7 @@ import type { Api } from "./api";
 import { capabilityOf, demandOn } from "./demand";
 import { insist } from "./insist";
 import type { Phase } from "./load/messages";
+import type { RequestCounter } from "./request-counter";
 import type { ClientRun, Sample } from "./run";
 
 /** What comes from now on, and to how many. */
@@ -26,6 +27,8 @@ export type Seen = Pick<Sample, "load" | "capacity" | "served" | "shed" | "clien
 
 /** Brings a load to the pods of a function. */
 export interface Driver {
+  /** Whether what comes would be read, where requests are; there from then on. */
+  readonly isSeen?: () => boolean;
   readonly set: (asked: Asked) => Promise<Seen>;
   /** Takes the load away, until more is asked; the count of pods then holds, or goes where the autoscaler wants it. */
   readonly restore: () => Promise<void>;
@@ -36,11 +39,17 @@ export interface Driver {
 }
 
 /**
- * Says what simulated pods use of CPU.
+ * Says what simulated pods use of CPU, and to who scales by requests how many come.
  *
  * @param functions - all of the stack, since one object says what all pods use
+ * @param counter - where requests are counted
  */
-export function simulatedDriver(api: Api, functions: readonly FunctionConfig[], fn: FunctionConfig): Driver {
+export function simulatedDriver(
+  api: Api,
+  functions: readonly FunctionConfig[],
+  fn: FunctionConfig,
+  counter?: RequestCounter,
+): Driver {
   const apply = (driven: Readonly<Record<string, MilliCpu>>) =>
     // Applied as `make up` does it, which so takes it over again.
     api.patch(
@@ -51,9 +60,14 @@ export function simulatedDriver(api: Api, functions: readonly FunctionConfig[], 
   return {
     set: async ({ load, ready }) => {
       const demand = demandOn(load, ready, capabilityOf(fn));
+      counter?.set(fn.name, demand);
       await apply({ [fn.name]: demand.cpuPerPod });
       return { load, ...demand };
     },
-    restore: () => insist(() => apply({})),
+    restore: () => {
+      counter?.set(fn.name, { served: 0, shed: 0 });
+      return insist(() => apply({}));
+    },
+    ...(counter && { isSeen: () => counter.isSeen(), end: () => counter.close() }),
   };
 }

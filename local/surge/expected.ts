@@ -1,20 +1,21 @@
 import type { FunctionConfig, StackConfig } from "../../infra/config";
 import type { ScaleOutPoint } from "../../infra/plan";
+import { requestMetric } from "../../infra/plan/autoscaling";
 import { clamp } from "../../infra/plan/numbers";
 import {
   enoughPods,
   METRICS_RESOLUTION,
   planScaleOut,
-  wantedAtPeak,
+  wantedByMetric,
   type Circumstances,
 } from "../../infra/plan/scale-out";
 import type { Millis } from "../../infra/units";
 import { climbOf, lastAbove, lengthOf } from "./curve";
-import { loadHeldBy, type Scenario } from "./scenario";
+import { loadHeldByMin, type Scenario } from "./scenario";
 
 /** What the plan says of a scenario: of simulated nodes, which start and end pods at once, or of real ones. */
 export interface Expected {
-  /** Replicas at peak: what CPU asks for, within min and max. */
+  /** Replicas at peak: what the function's metric asks for, within min and max. */
   readonly goal: number;
   /** Replicas with which the goal counts as reached. */
   readonly enough: number;
@@ -61,12 +62,12 @@ export function expect(config: StackConfig, scenario: Scenario, place: Place): E
   const real = place.kind === "real";
   const { fn, curve } = scenario;
   const { min, max } = fn.scaling;
-  const goal = clamp(wantedAtPeak(fn).cpu, min, max);
+  const goal = clamp(wantedByMetric(fn), min, max);
   const climb = climbOf(curve);
   const jumps = climb.to - climb.from <= JUMP;
-  const quietFrom = lastAbove(curve, loadHeldBy(min, fn, fn.workload.cpuPerRequest)) / 1000;
+  const quietFrom = lastAbove(curve, loadHeldByMin(fn, fn.workload.cpuPerRequest)) / 1000;
   const leaving = real ? fn.drain.propagation / 1000 : 0;
-  const secondsToMin = scaleInSeconds(fn, goal) + leaving;
+  const secondsToMin = secondsBack(config, fn, goal) + leaving;
   return {
     goal,
     enough: enoughPods(fn),
@@ -88,7 +89,7 @@ function simulated(cores: number): Circumstances {
   };
 }
 
-/** As the plan predicts it for a stack whose function ends at the goal: so it is the CPU metric that takes it there. */
+/** As the plan predicts it for a stack whose function ends at the goal: so it is its own metric that takes it there. */
 function predict(config: StackConfig, fn: FunctionConfig, goal: number, place: Place) {
   const alone = { ...fn, scaling: { ...fn.scaling, max: goal } };
   const real = place.kind === "real";
@@ -96,6 +97,18 @@ function predict(config: StackConfig, fn: FunctionConfig, goal: number, place: P
   const changed: StackConfig = { ...config, functions: [alone], runtime };
   const { secondsToMax, curve } = planScaleOut(changed, real ? undefined : simulated(place.cores))[fn.name]!;
   return { seconds: secondsToMax, curve };
+}
+
+/**
+ * Seconds from quiet to min. By CPU the metric is reckoned to follow at once: the load fell some time before. A rate falls as long
+ * as it is an average over, and where there may be no pods it is KEDA that takes the last of them, however many, after its cool-down.
+ */
+export function secondsBack(config: StackConfig, fn: FunctionConfig, from: number): number {
+  const { metric, min, down, cooldown, pollingInterval } = fn.scaling;
+  if (metric === "cpu") return scaleInSeconds(fn, from);
+  const { delay, climb = 0 } = requestMetric(config, fn);
+  if (min === 0) return delay + climb + (cooldown + pollingInterval) / 1000;
+  return delay + Math.max(scaleInSeconds(fn, from), climb + down.stabilization / 1000);
 }
 
 /** Kubernetes' rule: in each period, of the two policies the one that takes away more, after the window of patience. */

@@ -1,9 +1,10 @@
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { autoscalerName } from "../../components/functions/names";
-import type { FunctionConfig } from "../../infra/config";
-import { ProblemsError } from "../../infra/problems";
-import { ApiError, type Api } from "./api";
+import { formatCount } from "../../infra/plan/numbers";
+import { ProblemsError, type Problem } from "../../infra/problems";
+import type { Api } from "./api";
+import { watchAutoscaler } from "./autoscaler";
 import { lengthOf, loadAt } from "./curve";
 import type { Driver } from "./drive";
 import type { Expected } from "./expected";
@@ -12,7 +13,7 @@ import { LoadError } from "./load/driver";
 import type { Phase } from "./load/messages";
 import { PodLedger, quantile } from "./pods";
 import type { Ending, Sample, SurgeRun } from "./run";
-import type { Scenario } from "./scenario";
+import { loadHeldByMin, type Scenario } from "./scenario";
 import type { View } from "./view";
 import { watchPods } from "./watch";
 
@@ -32,28 +33,8 @@ export interface PlayArgs {
   readonly signal: AbortSignal;
 }
 
-/** The part of a HorizontalPodAutoscaler that is read. */
-export interface Autoscaler {
-  readonly spec: {
-    readonly minReplicas?: number;
-    readonly maxReplicas: number;
-    readonly behavior?: Readonly<Record<"scaleUp" | "scaleDown", ScalingRules | undefined>>;
-  };
-  readonly status?: {
-    readonly desiredReplicas?: number;
-    readonly currentMetrics?: readonly {
-      readonly resource?: { readonly current: { readonly averageUtilization?: number } };
-    }[];
-  };
-}
-
-export interface ScalingRules {
-  readonly stabilizationWindowSeconds?: number;
-  readonly policies?: readonly { readonly type: string; readonly value: number; readonly periodSeconds: number }[];
-}
-
 /** Seconds: to get to min before the curve begins; without an answer until there will be none. */
-const PATIENCE = { begin: 180, silence: 60 };
+const PATIENCE = { begin: 300, silence: 60 };
 
 /**
  * Plays a scenario to its end: the function's pods go to min, the curve begins, and it is over when they are back at
@@ -146,13 +127,12 @@ async function takeStep(
   const counts = ledger.counts();
   const answering = counts.ready - ledger.readyOn(faults.lost);
   const seen = await driver.set({ load, ready: answering, phase });
-  const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
-  const cpuRead = status?.currentMetrics?.find(({ resource }) => resource)?.resource?.current.averageUtilization;
+  const { desired, reading } = await watchAutoscaler(api, fn);
   const onNodes = ledger.perNode();
   return {
-    ...{ second, ...seen, ...counts, answering, cpuRead },
-    cpuPerPod: seen.cpuPerPod ?? ((cpuRead ?? 0) / 100) * fn.resources.requests.cpu,
-    desired: status?.desiredReplicas ?? 0,
+    ...{ second, ...seen, ...counts, answering, desired, reading },
+    // Where nobody says it, it is CPU that the autoscaler reads.
+    cpuPerPod: seen.cpuPerPod ?? (reading ?? 0) * fn.resources.requests.cpu,
     onNodes: nodes.map((node) => onNodes.get(node) ?? 0),
   };
 }
@@ -175,43 +155,61 @@ function isOver(
 }
 
 /** To where the curve begins. The autoscaler would go there too, a tenth of the pods at a time. */
-async function goToMin({ api, driver, scenario, view, signal }: PlayArgs, ledger: PodLedger): Promise<void> {
+async function goToMin(args: PlayArgs, ledger: PodLedger): Promise<void> {
+  const { api, driver, scenario, view } = args;
   const { fn } = scenario;
   const { min } = fn.scaling;
   // At the steady usage it keeps what it is given. At any other it would count the pods that leave, and want most of them back.
   await driver.restore();
+  await untilQuiet(args, ledger);
   const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
   await api.patch(scale, "application/merge-patch+json", { spec: { replicas: min } });
+  await waitFor(args, async () => {
+    const { desired } = await watchAutoscaler(api, fn);
+    const { pods, ready, leaving } = ledger.counts();
+    if (desired === min && pods === min && ready === min && leaving === 0) return undefined;
+    view.note(`${fn.name} goes to min: ${pods} pods, ${leaving} leave, ${desired} wanted`);
+    return {
+      value: `${pods} pods, ${ready} ready, ${desired} wanted by its autoscaler`,
+      limit: `not at min ${min} after ${PATIENCE.begin} s`,
+    };
+  });
+}
+
+/** Requests are read as an average: of an earlier load, some are read long after the last came. */
+async function untilQuiet(args: PlayArgs, ledger: PodLedger): Promise<void> {
+  const { api, driver, scenario, view } = args;
+  const { fn } = scenario;
+  if (driver.isSeen === undefined) return;
+  const held = loadHeldByMin(fn, fn.workload.cpuPerRequest);
+  await waitFor(args, async () => {
+    const { reading = 0 } = await watchAutoscaler(api, fn);
+    const read = reading * ledger.counts().pods;
+    if (driver.isSeen?.() !== false && read <= held) return undefined;
+    view.note(`${fn.name}: nobody asks; waiting until that is read, where it now is ${formatCount(read)} requests/s`);
+    return {
+      value: `${formatCount(read)} requests/s, as its autoscaler reads`,
+      limit: `nobody asks, and that was not read for ${PATIENCE.begin} s`,
+    };
+  });
+}
+
+/** Looks each second, until nothing is wrong. @throws ProblemsError with what still is when patience is over */
+async function waitFor(
+  { scenario, signal }: PlayArgs,
+  wrong: () => Promise<Pick<Problem, "value" | "limit"> | undefined>,
+) {
+  const { fn } = scenario;
   const deadline = Date.now() + PATIENCE.begin * 1000;
   while (!signal.aborted) {
-    const { status } = await api.get<Autoscaler>(autoscalerPath(fn));
-    const { pods, ready, leaving } = ledger.counts();
-    if (status?.desiredReplicas === min && pods === min && ready === min && leaving === 0) return;
-    view.note(`${fn.name} goes to min: ${pods} pods, ${leaving} leave, ${status?.desiredReplicas ?? 0} wanted`);
+    const found = await wrong();
+    if (found === undefined) return;
     if (Date.now() > deadline) {
-      throw new ProblemsError("The surge cannot begin", [
-        {
-          path: fn.name,
-          value: `${pods} pods, ${ready} ready, ${status?.desiredReplicas ?? 0} wanted by its autoscaler`,
-          limit: `not at min ${min} after ${PATIENCE.begin} s`,
-          fix: `kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} says what it waits for`,
-        },
-      ]);
+      const fix = `kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} says what it waits for`;
+      throw new ProblemsError("The surge cannot begin", [{ path: fn.name, ...found, fix }]);
     }
     await sleep(1000, undefined, { signal }).catch(() => undefined);
   }
-}
-
-function autoscalerPath(fn: FunctionConfig): string {
-  return `/apis/autoscaling/v2/namespaces/${fn.tenant}/horizontalpodautoscalers/${autoscalerName(fn)}`;
-}
-
-/** The function's autoscaler; undefined where there is none. */
-export async function autoscalerOf(api: Api, fn: FunctionConfig): Promise<Autoscaler | undefined> {
-  return api.get<Autoscaler>(autoscalerPath(fn)).catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  });
 }
 
 function delaysOf({ delays }: PodLedger): { readonly p50: number | undefined; readonly p99: number | undefined } {

@@ -12,9 +12,10 @@ export interface Sample {
   readonly capacity: number;
   readonly served: number;
   readonly shed: number;
-  /** Millicores that each pod uses, as it is said to or as the autoscaler reads it; and percent of its request that the autoscaler reads of it. */
+  /** Millicores that each pod uses, as it is said to or as the autoscaler reads it. */
   readonly cpuPerPod: number;
-  readonly cpuRead: number | undefined;
+  /** What the autoscaler reads of each pod: a share of its CPU request, or requests/s. */
+  readonly reading: number | undefined;
   /** Replicas that the autoscaler wants. */
   readonly desired: number;
   /** Pods that do not leave: created, bound, ready; and those that leave. */

@@ -34,7 +34,7 @@ export interface Scenario {
 /** Seconds, and the share of the function's `workload.peakRequestsPerSecond` that comes then. */
 type Shares = readonly (readonly [second: number, share: number])[];
 
-/** What comes when nobody comes: within what 10 of 5,000 pods hold at 0.4 ms of CPU per request. */
+/** What comes when nobody comes, or less where min holds less: within what 10 of 5,000 pods hold at 0.4 ms of CPU per request. */
 const QUIET = 0.0015;
 
 /**
@@ -161,19 +161,11 @@ export function parseScenario(raw: unknown, config: StackConfig, stage: Stage): 
         fix: `use one of ${config.functions.map(({ name }) => name).join(", ")}`,
       },
     ]);
-  if (fn.scaling.metric !== "cpu")
-    throw refused([
-      {
-        path: at("function"),
-        value: fn.name,
-        limit: "is scaled by its requests: what is played and judged is scaling by CPU",
-        fix: "name a function whose scaling.metric is cpu",
-      },
-    ]);
   const { preset = "flash-sale", step = SECOND, faults = [] } = data;
   const cpuPerRequest = data.cpuPerRequest ?? fn.workload.cpuPerRequest;
   const peak = data.peakRequestsPerSecond ?? fn.workload.peakRequestsPerSecond;
-  const curve = data.curve ?? fromShares(PRESETS[preset], peak);
+  const quiet = loadHeldByMin(fn, cpuPerRequest);
+  const curve = data.curve ?? fromShares(PRESETS[preset], peak, quiet);
   const forms = [
     ...stepProblems(step, at("step")),
     ...cpuProblems(cpuPerRequest, fn, at("cpuPerRequest")),
@@ -215,11 +207,22 @@ function forStack({ curve, cpuPerRequest, ...all }: Keys, own: Keys, { real }: S
 
 /** Requests/s that so many pods are held at by the autoscaler's target. */
 export function loadHeldBy(pods: number, { scaling, resources }: FunctionConfig, cpuPerRequest: Millis): number {
+  if (scaling.metric === "rps") return pods * scaling.requestsPerPod;
   return (pods * scaling.cpuTarget * resources.requests.cpu) / cpuPerRequest;
 }
 
-function fromShares(shares: Shares, peak: number): Point[] {
-  return shares.map(([second, share]) => ({ at: second * 1000, requestsPerSecond: share * peak }));
+/** Requests/s at which there are no more pods than min; a function that may have none is left asleep by some. */
+export function loadHeldByMin(fn: FunctionConfig, cpuPerRequest: Millis): number {
+  const { min, activation } = fn.scaling;
+  return min === 0 ? activation : loadHeldBy(min, fn, cpuPerRequest);
+}
+
+/** @param quiet - what min holds: no preset begins or ends with more */
+function fromShares(shares: Shares, peak: number, quiet: number): Point[] {
+  return shares.map(([second, share]) => ({
+    at: second * 1000,
+    requestsPerSecond: share === QUIET ? Math.min(share * peak, quiet) : share * peak,
+  }));
 }
 
 function parseYaml(text: string): unknown {
@@ -297,17 +300,18 @@ function curveProblems(curve: Curve, path: string): Problem[] {
 
 /** It must ask for more than min and come back to it: else nothing is seen, or no end. */
 function loadProblems(curve: Curve, fn: FunctionConfig, cpuPerRequest: Millis, path: string): Problem[] {
-  const { min } = fn.scaling;
-  const held = loadHeldBy(min, fn, cpuPerRequest);
+  const { min, metric } = fn.scaling;
+  const held = loadHeldByMin(fn, cpuPerRequest);
   const [first, last, peak] = [curve[0]!, curve[curve.length - 1]!, peakOf(curve)];
   const most = MOST * fn.workload.peakRequestsPerSecond;
-  const heldByMin = `${formatCount(held)} requests/s, what min ${min} pods are held at by CPU`;
+  const by = metric === "rps" ? "their requests" : "CPU";
+  const heldByMin = `${formatCount(held)} requests/s, ${min === 0 ? "the activation up to which there are none" : `what min ${min} pods are held at by ${by}`}`;
   const tooHigh = ({ requestsPerSecond }: Point, which: string, index: number) =>
     requestsPerSecond > held && {
       path: `${path}[${index}].requestsPerSecond`,
       value: formatCount(requestsPerSecond),
       limit: `the ${which} point may be at most ${heldByMin}`,
-      fix: "lower it, so that the run begins and ends at min, or lower cpuPerRequest",
+      fix: `lower it, so that the run begins and ends at min${metric === "cpu" ? ", or lower cpuPerRequest" : ""}`,
     };
   const problems = [
     tooHigh(first, "first", 0),

@@ -1,4 +1,5 @@
 import { formatCount } from "../../infra/plan/numbers";
+import { formatReading, targetOf } from "../engine/autoscaler";
 import type { ProgressStream } from "../progress";
 import type { Expected } from "./expected";
 import type { Sample } from "./run";
@@ -106,7 +107,7 @@ export function renderView(state: ViewState, width: number): string[] {
     history("load", ({ load }) => load, ofLoad),
     history("ready", ({ ready }) => ready, max),
     "",
-    `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.cpuRead === undefined ? "nothing" : `${now.cpuRead}%`} of its request`,
+    `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.reading === undefined ? "nothing" : formatReading(scenario.fn, now.reading)} of each, and holds ${formatReading(scenario.fn, targetOf(scenario.fn))}`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
     ...(scenario.faults.length === 0 ? [] : [`fault: ${fault ?? "none now"}`]),
     ...clientWords(now),

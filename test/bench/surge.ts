@@ -5,6 +5,7 @@ import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
 import { readStackFile } from "../../local/engine/stack-file";
 import type { Progress } from "../../local/progress";
 import { connect, type Api } from "../../local/surge/api";
+import { counterFor } from "../../local/surge/command";
 import { simulatedDriver } from "../../local/surge/drive";
 import { expect } from "../../local/surge/expected";
 import { play } from "../../local/surge/play";
@@ -27,39 +28,56 @@ const PEAK = { from: "1s", to: "30m" };
 const GIVE_UP = { seconds: 1800 };
 
 /** Kubernetes' own defaults; the scheduler's 50 requests/s are 40 here, since the plan gives it twice the others'. */
-const STOCK = {
+const STOCK: Changes = {
   controlPlane: {
     clientQps: 20,
     hpaSyncPeriod: "15s",
     hpaCpuInitializationPeriod: "5m",
     hpaInitialReadinessDelay: "30s",
   },
-  up: { percent: "100%", pods: 4, period: "15s", stabilization: "0s" },
+  fn: { scaling: { up: { percent: "100%", pods: 4, period: "15s", stabilization: "0s" } } },
 };
 /** Client limits that no machine of two cores gets to. */
-const UNLIMITED = { controlPlane: { clientQps: 5000 } };
+const UNLIMITED: Changes = { controlPlane: { clientQps: 5000 } };
+/**
+ * By requests, the same load asks for a seventh more pods than there may be, as by CPU: so also here nothing ends a tenth below,
+ * where an autoscaler takes no step.
+ */
+const BY_REQUESTS: Changes = {
+  fn: { objectives: { availability: "99.9%" }, scaling: { metric: "rps", requestsPerPod: 17.5 } },
+};
 
 /**
- * From the function's fewest pods to its most on simulated nodes, once by each of three ways, each on a control plane of
- * its own: by the CPU autoscaler as the stack sets it up, by the same as Kubernetes comes, and by `kubectl scale` without
- * client limits, which nothing that decides by itself can beat. The stacks have neither Gatekeeper nor observability.
+ * From the function's fewest pods to its most on simulated nodes, once by each of four ways, each on a control plane of
+ * its own: by the CPU autoscaler as the stack sets it up, by the same as Kubernetes comes, by requests with KEDA, and by
+ * `kubectl scale` without client limits, which nothing that decides by itself can beat. The stacks have neither Gatekeeper nor
+ * observability, but for the Prometheus that counts requests.
  */
 export async function measureSurge(args: SurgeBenchArgs): Promise<Measurement[]> {
   const bare = await onStack(args, "kubectl scale, no client limits", UNLIMITED, scaledByHand);
-  const ours = await onStack(args, "the stack's tuning", {}, scaledByCpu);
-  const stock = await onStack(args, "Kubernetes' defaults", STOCK, scaledByCpu);
+  const ours = await onStack(args, "the stack's tuning", {}, scaledByLoad);
+  const stock = await onStack(args, "Kubernetes' defaults", STOCK, scaledByLoad);
+  const requests = await onStack(args, "the stack's tuning, by requests", BY_REQUESTS, scaledByLoad);
   const pods = `${ours.from} to ${ours.to} ready pods by CPU`;
   return [
     compared(`${pods}, the stack's tuning / Kubernetes' defaults`, [ours.seconds], [stock.seconds], "s", {
       ratio: 0.2,
     }),
     compared(`${pods} / kubectl scale without client limits`, [ours.seconds], [bare.seconds], "s", { ratio: 3 }),
+    compared(
+      `${ours.from} to ${ours.to} ready pods by requests / kubectl scale without client limits`,
+      [requests.seconds],
+      [bare.seconds],
+      "s",
+      { ratio: 2 },
+    ),
   ];
 }
 
 interface Changes {
   readonly controlPlane?: object;
-  readonly up?: object;
+  /** Of the function. */
+  readonly fn?: object;
 }
 
 interface ScaleOutTime {
@@ -81,7 +99,7 @@ interface Scaled {
 async function onStack(
   { progress, signal }: SurgeBenchArgs,
   name: string,
-  { controlPlane, up }: Changes,
+  { controlPlane, fn }: Changes,
   scaleOut: (scaled: Scaled) => Promise<number>,
 ): Promise<ScaleOutTime> {
   signal.throwIfAborted();
@@ -89,7 +107,7 @@ async function onStack(
   const task = progress.task(name, "make up");
   try {
     if (controlPlane !== undefined) stack.configure("controlPlane", controlPlane);
-    if (up !== undefined) stack.configure("functions", [{ name: DEFAULT_FUNCTION_NAME, scaling: { up } }]);
+    if (fn !== undefined) stack.configure("functions", [{ name: DEFAULT_FUNCTION_NAME, ...fn }]);
     await stack.ok("up");
     const { config } = readStackFile(stack.root, "local");
     const scenario = flashSale(config);
@@ -124,12 +142,13 @@ function flashSale(config: StackConfig): Scenario {
 }
 
 /** Plays the load until the last pod is ready, and no further. */
-async function scaledByCpu({ api, config, scenario, signal, onStep }: Scaled): Promise<number> {
+async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Scaled): Promise<number> {
   const expected = expect(config, scenario, { kind: "simulated", cores: cpus().length });
+  const counter = await counterFor(stack.paths, config, scenario.fn);
   const reached = new AbortController();
   const run = await play({
     ...{ stack: "local", kind: "simulated", api, scenario, expected, nodes: [] },
-    driver: simulatedDriver(api, config.functions, scenario.fn),
+    driver: simulatedDriver(api, config.functions, scenario.fn, counter),
     view: {
       note: onStep,
       show: ({ samples }) => {

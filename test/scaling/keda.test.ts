@@ -1,7 +1,11 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GatewayCounter } from "../support/gateway-counter";
+import { gatewayMetricsPort } from "../../local/control-plane/control-plane";
+import { readStackFile } from "../../local/engine/stack-file";
+import { RequestCounter } from "../../local/surge/request-counter";
+import type { Sample, SurgeRun } from "../../local/surge/run";
 import { listeningAddresses } from "../support/listening";
 import { eventually, LocalStack, type KubernetesList, type KubernetesObject } from "../support/local-stack";
 
@@ -10,11 +14,7 @@ import { eventually, LocalStack, type KubernetesList, type KubernetesObject } fr
  * one before it ended. What Prometheus reads is a gateway's counter, told by this test.
  */
 const stack = new LocalStack({ guarded: true });
-const gateway = new GatewayCounter();
-afterAll(() => {
-  gateway.close();
-  stack.dispose();
-});
+afterAll(() => stack.dispose());
 
 const NAMESPACE = "shop";
 const STEADY = "checkout";
@@ -37,10 +37,11 @@ function setFunctions(steady: object = {}): void {
   stack.configure("functions", [of(STEADY, { min: 2, ...steady }), of(SLEEPER, sleeper)]);
 }
 
+const routeTo = (name: string) => ({ path: `/${name}`, to: [{ function: name, weight: 100 }] });
+
 beforeAll(() => {
   setFunctions();
-  const route = (name: string) => ({ path: `/${name}`, to: [{ function: name, weight: 100 }] });
-  stack.configure("routes", [route(STEADY), route(SLEEPER)]);
+  stack.configure("routes", [routeTo(STEADY), routeTo(SLEEPER)]);
   stack.configure("observability", { enabled: false, scrapeInterval: "5s" });
 });
 
@@ -69,6 +70,11 @@ interface Conditions extends KubernetesObject {
 
 const conditionOf = async (type: string, ...object: string[]) =>
   (await stack.get<Conditions>(...object)).status?.conditions?.find((one) => one.type === type)?.status;
+
+/** Stands in for a gateway that counts requests, since nothing runs in simulated pods. */
+let gateway: RequestCounter | undefined;
+const ask = (name: string, served: number) => gateway?.set(name, { served, shed: 0 });
+afterAll(() => gateway?.close());
 
 const logOf = (name: string) =>
   readFileSync(join(stack.paths.state, "control-plane/clusters/wasm-functions/logs", `${name}.log`), "utf8");
@@ -112,18 +118,18 @@ describe("functions that are scaled by their requests", () => {
   });
 
   it("have as many pods as requests/s ask for, and those that sleep none below their activation", async () => {
-    const ports = readFileSync(join(stack.paths.state, "control-plane/ports.json"), "utf8");
-    gateway.set(STEADY, 0);
-    gateway.set(SLEEPER, 0);
-    await gateway.listen((JSON.parse(ports) as { gatewayMetrics: number }).gatewayMetrics);
+    gateway = new RequestCounter(readStackFile(stack.root, "local").config);
+    ask(STEADY, 0);
+    ask(SLEEPER, 0);
+    await gateway.listen(gatewayMetricsPort(stack.paths));
     // Seen at 0 once, so that what comes is an increase.
     await new Promise((seen) => setTimeout(seen, 11_000));
-    gateway.set(STEADY, 400);
-    gateway.set(SLEEPER, 3);
+    ask(STEADY, 400);
+    ask(SLEEPER, 3);
     // 400/s at 20 a pod are 20; at 19 and 18 each has no more than a tenth above its share.
     await until(STEADY, [18, 22], 90);
     expect((await replicas(SLEEPER)).wanted).toBe(0);
-    gateway.set(SLEEPER, 100);
+    ask(SLEEPER, 100);
     await until(SLEEPER, [5, 6], 90);
   });
 
@@ -131,8 +137,8 @@ describe("functions that are scaled by their requests", () => {
     const prometheus = stack.processes().find(({ name }) => name === "prometheus")!;
     process.kill(prometheus.pid, "SIGSTOP");
     try {
-      gateway.set(STEADY, 0);
-      gateway.set(SLEEPER, 0);
+      ask(STEADY, 0);
+      ask(SLEEPER, 0);
       await eventually(
         60,
         "the autoscaler has no metric",
@@ -149,6 +155,34 @@ describe("functions that are scaled by their requests", () => {
   it("go back when nobody asks: to their fewest, and after the cool-down to none", async () => {
     await until(STEADY, [2, 2], 120);
     await until(SLEEPER, [0, 0], 60);
+  });
+
+  it("have a surge of requests played to them: from none to max, and back to none", async () => {
+    const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
+    // The first and the last wake nobody. In five seconds of the way up all of it is there.
+    const curve = [at(0, 3), at(5, 3), at(10, 1200), at(100, 1200), at(102, 3)];
+    writeFileSync(join(stack.root, "surge.yaml"), stringify({ function: SLEEPER, cpuPerRequest: "400us", curve }));
+    const early = await stack.start("surge").outcome;
+    expect([early.code, early.stderr]).toEqual([
+      1,
+      expect.stringMatching(/requests cannot be told at port \d+: .*in use/),
+    ]);
+    gateway?.close();
+    const { code, stdout, stderr } = await stack.start("surge").outcome;
+    expect([code, stderr]).toEqual([0, expect.stringContaining("The plan says 60 replicas")]);
+    expect(stdout).toMatch(/goes back to min +in [\d.]+ s +0 pods/);
+    const path = join(stack.paths.home, "surge/local/surge.json");
+    const { run } = JSON.parse(readFileSync(path, "utf8")) as { run: SurgeRun };
+    const of = (value: (sample: Sample) => number) => run.samples.map(value);
+    // With as many pods as stand within the autoscaler's tolerance, until none is left; what came before the first was shed.
+    expect([run.samples[0]!.pods, Math.max(...of(({ ready }) => ready)) >= 55, run.samples.at(-1)!.pods]).toEqual([
+      0,
+      true,
+      0,
+    ]);
+    expect(Math.max(...of(({ reading }) => reading ?? 0))).toBeGreaterThan(20);
+    expect(Math.max(...of(({ shed }) => shed))).toBeGreaterThan(1000);
+    expect(run.troubles).toEqual([]);
   });
 
   it("have pods before a known sale, though nobody asks yet, and after it as many as before", async () => {
@@ -192,7 +226,7 @@ describe("functions that are scaled by their requests", () => {
     const workload = { peakRequestsPerSecond: 1200 };
     const byCpu = { name: STEADY, workload, scaling: { min: 2, max: 60, initial: 2 } };
     stack.configure("functions", [byCpu]);
-    stack.configure("routes", [{ path: `/${STEADY}`, to: [{ function: STEADY, weight: 100 }] }]);
+    stack.configure("routes", [routeTo(STEADY)]);
     await stack.ok("up");
     const { items } = await stack.get<KubernetesList>("hpa", "-n", NAMESPACE);
     expect(items.map(({ metadata }) => metadata.name)).toEqual([`${STEADY}-hpa`]);

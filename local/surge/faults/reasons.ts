@@ -42,6 +42,8 @@ function causeOf(fault: Fault, recovery: Recovery, context: ReasonContext): stri
     case "kill":
       return `It was down for ${formatDuration(fault.for)}, after which K3s's unit starts it again, and took its time to start: ${MEANWHILE[fault.process]}`;
     case "metrics-server-gone":
+      if (context.fn.scaling.metric === "rps")
+        return "Requests are counted by Prometheus: who scales by them does not ask metrics-server.";
       return `Without a reading the autoscaler keeps its count, for ${formatDuration(fault.for)}; then it needs two readings, ${METRICS_RESOLUTION} s apart, before it acts.`;
     case "rollout":
       return rolling(context, recovery);

@@ -25,6 +25,7 @@ ${figureTable({ name: "Side by side", heads: ["", ...runs.map(({ stack }) => sta
 const ROWS: readonly (readonly [name: string, of: (run: SurgeRun) => string])[] = [
   ["when", ({ startedAt }) => momentOf(startedAt)],
   ["its pods", ({ kind }) => kind],
+  ["scaled by", ({ scenario }) => (scenario.fn.scaling.metric === "cpu" ? "CPU" : "requests")],
   ["requests/s at peak", ({ samples }) => formatCount(Math.round(most(samples, ({ load }) => load)))],
   ["CPU of a request, as planned", ({ scenario }) => formatDuration(scenario.fn.workload.cpuPerRequest)],
   ["CPU of a request, as measured", (run) => (run.kind === "real" ? cpuOf(run) : "–")],

@@ -51,9 +51,9 @@ function scale({ run, plan }: Args): Claim[] {
     ),
     measured(
       "autoscaling",
-      `${fn.scaling.min} to ${formatCount(fn.scaling.max)} by CPU at ${formatPercent(fn.scaling.cpuTarget)}`,
+      `${fn.scaling.min} to ${formatCount(fn.scaling.max)} by ${heldAt(fn)}`,
       `wanted ${formatCount(wanted)} at most, ${formatCount(samples[samples.length - 1]?.desired ?? 0)} at the end`,
-      `the real HorizontalPodAutoscaler, which read what ${real ? "pods used" : "simulated pods are said to use"}`,
+      `the real HorizontalPodAutoscaler, which read what ${real ? "pods used" : fn.scaling.metric === "cpu" ? "simulated pods are said to use" : "a gateway would count, by the real Prometheus and KEDA"}`,
     ),
     measured(
       "pods on one node",
@@ -153,10 +153,17 @@ function resources({ run, cost, config, plan }: Args): Claim[] {
       from: `the plan, bound by ${cost.peak.platform.boundBy}; assumptions above`,
     }),
     computed("utilization", "90%", {
-      figure: `pods are held at ${formatPercent(fn.scaling.cpuTarget)} of their request; at most ${formatPercent(Number(packed.toFixed(3)))} of the agents' CPU was requested`,
+      figure: `pods are held at ${heldAt(fn)}; at most ${formatPercent(Number(packed.toFixed(3)))} of the agents' CPU was requested`,
       from: "the autoscaler's target; pods that were seen, by what each requests",
     }),
   ];
+}
+
+/** `CPU at 70% of the request`, `requests at 20/s each`. */
+function heldAt({ scaling }: SurgeRun["scenario"]["fn"]): string {
+  return scaling.metric === "cpu"
+    ? `CPU at ${formatPercent(scaling.cpuTarget)} of the request`
+    : `requests at ${formatCount(scaling.requestsPerPod)}/s each`;
 }
 
 /** What simulated pods cannot show, and what shows it. */

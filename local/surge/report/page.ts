@@ -81,11 +81,11 @@ function circumstances({ stack, startedAt, cores, samples, ending, scenario }: S
 }
 
 /** What a reader has to know of all figures. */
-function whatItIs({ delays, unseen, client, nodes }: SurgeRun): string[] {
+function whatItIs({ delays, unseen, client, nodes, scenario }: SurgeRun): string[] {
   return [
     client !== undefined
       ? `Real requests: a client on this machine sent them through the gateway, over TLS (the certificate was ${client.verified ? "verified" : "the gateway's own, which nobody vouches for"}) and as ${formatCount(client.users)} users, to real pods on ${nodes.length === 1 ? "one node" : `${nodes.length} nodes`}. Where the node is on this machine, client, gateway, authorizer, control plane and pods share its cores.`
-      : "Control plane only: API server, etcd, scheduler, controllers, autoscaler and metrics-server are real; nodes and pods are simulated. A simulated pod is ready and gone at once, no request is sent, and what pods use of CPU is the load over the ready pods.",
+      : `Control plane only: API server, etcd, scheduler, controllers, autoscaler and ${scenario.fn.scaling.metric === "cpu" ? "metrics-server" : "those who count requests for it (Prometheus, KEDA)"} are real; nodes and pods are simulated. A simulated pod is ready and gone at once, no request is sent, and what pods use of CPU is the load over the ready pods${scenario.fn.scaling.metric === "cpu" ? "" : "; what a gateway would count of the load is told to Prometheus"}.`,
     ...(unseen > 0
       ? [`${formatCount(unseen)} pods came while the watch was away; ${formatCount(delays.length)} were seen.`]
       : []),

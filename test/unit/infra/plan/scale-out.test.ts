@@ -69,11 +69,15 @@ describe("10 to 5,000 replicas", () => {
   });
 
   it("by request rate climb as the gateway's rate does, an average over four scrapes", () => {
-    const by = (observability = {}) => scaleOut({ functions: [{ scaling: { metric: "rps" } }], observability });
-    // All 5,000 are asked for 15 + 60 s after the jump; the agents have started most of them by then.
+    const by = (observability = {}, scaling = {}) =>
+      scaleOut({ functions: [{ scaling: { metric: "rps", requestsPerPod: 17.5, ...scaling } }], observability });
+    // All 5,000 are asked for before 15 + 60 s after the jump; the agents have started most of them by then.
     expect(by()).toMatchObject({ drivenBy: "requestRate", secondsToMax: 131, bottleneck: "autoscaler" });
-    expect(by().secondsToMaxControlPlaneOnly).toBe(78);
+    expect(by().secondsToMaxControlPlaneOnly).toBe(72);
     expect(by({ scrapeInterval: "5s" })).toMatchObject({ secondsToMax: 121, bottleneck: "nodes" });
+    // At 20 requests/s each no more than 5,000 are asked for: with 4,546 they are not more than a tenth too few.
+    const within = by({}, { requestsPerPod: 20 });
+    expect([within.secondsToMax, within.curve.at(-1)!.ready >= 4546]).toEqual([121, true]);
   });
 
   it("from none wait for KEDA to look once more", () => {

@@ -62,7 +62,8 @@ describe("a function's status", () => {
 
   it("reads requests/s per pod where it is scaled by them, of the autoscaler that KEDA makes", async () => {
     const read = async (averageValue: string) => {
-      const status = { currentMetrics: [{ type: "External", external: { current: { averageValue } } }] };
+      const external = { metric: { name: "s0-prometheus" }, current: { averageValue } };
+      const status = { currentMetrics: [{ type: "External", external }] };
       const hpa = { spec: { minReplicas: 2, maxReplicas: 400 }, status };
       const config = parseConfig(withFunction({ scaling: { metric: "rps" } }));
       return (await functionStatus(clusterOf({ "hpa checkout-rps-hpa": hpa }), config))[0];

@@ -1,9 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../../infra/config";
 import { planStack } from "../../../../infra/plan";
-import { expect as expectOf, predictedAt, scaleInSeconds } from "../../../../local/surge/expected";
+import { expect as expectOf, predictedAt, scaleInSeconds, secondsBack } from "../../../../local/surge/expected";
 import { k3s, rawConfig } from "../../infra/support";
 import { CONFIG, PLACE, scenarioOf } from "./support";
+
+const byRequests = (scaling: object) =>
+  parseConfig(
+    rawConfig({
+      cluster: k3s(3, 10),
+      functions: [{ objectives: { availability: "99.9%" }, scaling: { metric: "rps", ...scaling } }],
+    }),
+  );
 
 describe("what is expected of a scenario", () => {
   it("is what the plan says of a stack with this load; on simulated nodes, what these cores make of it", () => {
@@ -27,6 +35,15 @@ describe("what is expected of a scenario", () => {
     expect([goal, enough]).toEqual([2572, 2339]);
     const last = predictedAt(scaleOut!.curve, scaleOut!.seconds, "ready");
     expect([last >= 2339, last <= 2572]).toEqual([true, true]);
+  });
+
+  it("by requests is what those ask for, as soon as they are read", () => {
+    const config = byRequests({});
+    const found = expectOf(config, scenarioOf({}, config), PLACE);
+    expect(found).toMatchObject({ goal: 5000, enough: 4546, climbFrom: 15 });
+    // 4,536 pods at 55/s are 82 s; half of a scrape and half of a rule's interval before them.
+    expect(found.scaleOut!.seconds).toBeGreaterThan(82 + 10);
+    expect(found.scaleOut!.seconds).toBeLessThan(expectOf(CONFIG, scenarioOf(), PLACE).scaleOut!.seconds);
   });
 
   it("has no time for a load that climbs slowly, which the plan does not know", () => {
@@ -55,6 +72,25 @@ describe("scaling in by the autoscaler's behaviour", () => {
   it("takes the policy that takes more", () => {
     const down = { ...fn.scaling.down, pods: 90 };
     expect(scaleInSeconds({ ...fn, scaling: { ...fn.scaling, down } }, 100)).toBe(120);
+  });
+});
+
+describe("back to min", () => {
+  const back = (scaling: object, from = 5000) => {
+    const config = byRequests(scaling);
+    return secondsBack(config, config.functions[0]!, from);
+  };
+
+  it("by requests waits for a reading, and goes no faster than the rate does, an average of a minute", () => {
+    const fn = byRequests({}).functions[0]!;
+    expect(back({})).toBe(15 + scaleInSeconds(fn, 5000));
+    expect(back({ down: { percent: "100%", period: "1s", stabilization: "5s" } })).toBe(15 + 60 + 5);
+  });
+
+  it("to none is KEDA's word, after its cool-down and at its next look, however many there are", () => {
+    const sleeper = { min: 0, cooldown: "2m", pollingInterval: "10s" };
+    expect(back(sleeper)).toBe(15 + 10 + 60 + 120 + 10);
+    expect(back(sleeper, 20)).toBe(back(sleeper));
   });
 });
 

@@ -11,6 +11,11 @@ const refusals = (raw: unknown) => problemsOf(() => parseScenario(raw, CONFIG, L
 const curve = (...points: [at: string, requestsPerSecond: number][]) =>
   points.map(([at, requestsPerSecond]) => ({ at, requestsPerSecond }));
 
+const byRequests = (scaling: object) => {
+  const fn = { objectives: { availability: "99.9%" }, scaling: { metric: "rps", ...scaling } };
+  return parseConfig(withFunction(fn, { cluster: k3s(3, 10) }));
+};
+
 describe("the project's surge.yaml", () => {
   const scenario = readScenario(resolve(__dirname, "../../../.."), CONFIG, LOCAL);
 
@@ -33,6 +38,16 @@ describe("a scenario", () => {
     const held = loadHeldBy(fn.scaling.min, fn, 0.4);
     expect(points[0]!.requestsPerSecond).toBeLessThanOrEqual(held);
     expect(points.at(-1)!.requestsPerSecond).toBeLessThanOrEqual(held);
+  });
+
+  it.each([
+    [{ min: 1 }, 20],
+    [{ min: 0, activation: 5 }, 5],
+    [{ min: 0 }, 0],
+  ])("begins and ends with what min holds, however little that is: %j", (scaling, held) => {
+    const { curve: points } = scenarioOf({}, byRequests(scaling));
+    expect([points[0]!.requestsPerSecond, points.at(-1)!.requestsPerSecond]).toEqual([held, held]);
+    expect(peakOf(points)).toBe(100_000);
   });
 
   it("of an empty file is a flash sale of what the stack says of its first function", () => {
@@ -122,13 +137,17 @@ describe("a scenario that makes no sense is refused", () => {
     expect(refusals({ step: "1m", cpuPerRequest: "0s", curve: curve(["1s", 10], ["9s", 5000]) })).toHaveLength(3);
   });
 
-  it("a function that is scaled by its requests, which nobody plays", () => {
-    const config = parseConfig(withFunction({ scaling: { metric: "rps" } }, { cluster: k3s(3, 10) }));
-    expect(problemsOf(() => parseScenario({}, config, LOCAL))).toEqual([
-      expect.stringMatching(
-        /^function: \S+: is scaled by its requests: .*; name a function whose scaling\.metric is cpu/,
-      ),
+  it("above what min holds, which by requests are requests, and of none the activation", () => {
+    const play = (scaling: object, first: number) =>
+      parseScenario({ curve: curve(["0s", first], ["9s", 5000], ["15s", 0]) }, byRequests(scaling), LOCAL);
+    expect(play({}, 200).fn.scaling.metric).toBe("rps");
+    expect(problemsOf(() => play({}, 201))).toEqual([
+      "curve[0].requestsPerSecond: 201: the first point may be at most 200 requests/s, what min 10 pods are held at by their requests; lower it, so that the run begins and ends at min",
     ]);
+    expect(play({ min: 0, activation: 3 }, 3).fn.scaling.min).toBe(0);
+    expect(problemsOf(() => play({ min: 0, activation: 3 }, 4))[0]).toContain(
+      "at most 3 requests/s, the activation up to which there are none",
+    );
   });
 
   it("also where there is no file", () => {

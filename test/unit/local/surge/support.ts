@@ -42,7 +42,7 @@ export function runOf(podsAt: PodsAt, end: number, more: Partial<SurgeRun> = {})
     const pods = at.pods ?? at.ready ?? 10;
     const counts = { desired: pods, pods, bound: pods, ready: pods, leaving: 0, answering: at.ready ?? pods, ...at };
     return {
-      ...{ second, load, cpuRead: 70, onNodes: nodes.map(() => Math.round(pods / nodes.length)) },
+      ...{ second, load, reading: 0.7, onNodes: nodes.map(() => Math.round(pods / nodes.length)) },
       ...demandOn(load, counts.answering, capabilityOf(scenario.fn)),
       ...counts,
     };

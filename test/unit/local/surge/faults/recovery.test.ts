@@ -119,6 +119,11 @@ describe("enough pods for a load", () => {
     );
   });
 
+  it("by requests are as many as those ask for", () => {
+    const byRequests = { ...fn, scaling: { ...fn.scaling, metric: "rps" as const } };
+    expect([enoughFor(50_000, byRequests), enoughFor(150, byRequests)]).toEqual([2273, 10]);
+  });
+
   it("are all at the peak, and min where nobody comes", () => {
     expect([enoughFor(100_000, fn), enoughFor(0, fn), enoughFor(50_000, fn)]).toEqual([5000, 10, 2599]);
   });
