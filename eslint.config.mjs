@@ -98,7 +98,8 @@ const PURE = [
 ];
 
 /** What stack policies rest on of infra/: pure values alone. The SDKs take seconds to load. */
-const STACK_POLICIES_MAY_IMPORT = "infra/(?!(?:admission-facts|config|plan|problems|units|addresses)$|plan/types$)";
+const STACK_POLICIES_MAY_IMPORT =
+  "infra/(?!(?:admission-facts|config|plan|problems|buffers|units|addresses)$|plan/types$)";
 
 export default tseslint.config(
   { ignores: ["node_modules", ".local", "eslint.config.mjs", "test/support/browser/measure.js"] },
@@ -141,7 +142,7 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: "infra/(?!units$|addresses$)",
+              regex: "infra/(?!buffers$|units$|addresses$)",
               allowTypeImports: true,
               message: "Components take only types from infra/, and its pure value helpers.",
             },

@@ -2,7 +2,8 @@ import { GATEKEEPER } from "../components/admission/names";
 import { KEDA } from "../components/autoscaling/names";
 import { hostsNamespaceName } from "../components/observability/names";
 import type { AdmissionFacts, PlatformNamespaceFacts } from "../policies/admission/policy";
-import type { StackConfig } from "./config";
+import { buffered, bufferName } from "./buffers";
+import type { FunctionConfig, StackConfig } from "./config";
 import { platformImages } from "./images";
 import { scalesByRequests } from "./plan/autoscaling";
 
@@ -16,13 +17,7 @@ export function admissionFacts(config: StackConfig): AdmissionFacts {
     environment: platform.environment,
     tenants: tenants.map(({ name }) => ({
       namespace: name,
-      functions: functions
-        .filter(({ tenant }) => tenant === name)
-        .map(({ name, resources: { limits }, scaling }) => ({
-          name,
-          limits: { cpu: limits.cpu / 1000, memory: limits.memory },
-          maxReplicas: scaling.max,
-        })),
+      functions: functions.filter(({ tenant }) => tenant === name).flatMap(functionFacts),
     })),
     gateway: { namespace: gateway.namespace, service: "api-gateway" },
     networks: [cluster.network.podCidr.text, cluster.network.serviceCidr.text],
@@ -31,6 +26,16 @@ export function admissionFacts(config: StackConfig): AdmissionFacts {
     digests: admission.requireDigests,
     runtimeClassName: "wasmedge",
   };
+}
+
+/** Its own pods, and those that keep room for them. */
+function functionFacts(fn: FunctionConfig) {
+  const { cpu, memory } = fn.resources.limits;
+  const bounded = (name: string, maxReplicas: number) => ({ name, limits: { cpu: cpu / 1000, memory }, maxReplicas });
+  return [
+    bounded(fn.name, fn.scaling.max),
+    ...buffered([fn]).map((one) => bounded(bufferName(one), one.scaling.buffer)),
+  ];
 }
 
 function platformNamespaces(config: StackConfig): readonly PlatformNamespaceFacts[] {

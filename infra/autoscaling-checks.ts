@@ -1,12 +1,41 @@
 import type { z } from "zod";
 import { KEDA } from "../components/autoscaling/names";
 import type { stackSchema } from "./config-schema";
+import { buffered, bufferName } from "./buffers";
 import type { Problem } from "./problems";
 
 type Parsed = z.output<typeof stackSchema>;
 
-/** What scaling by requests needs of the rest of the stack. */
+/** What scaling needs of the rest of the stack. */
 export function autoscalingProblems(config: Parsed): Problem[] {
+  return [...bufferProblems(config), ...requestProblems(config)];
+}
+
+/** Characters of a label's value at most. */
+const LABEL = 63;
+
+/** Pods that keep room do so where nodes are bought by need, and need a name of their own. */
+function bufferProblems({ cluster, functions }: Parsed): Problem[] {
+  return buffered(functions).flatMap((fn) => {
+    const problem = (limit: string, fix: string) => [
+      { path: `functions.${fn.name}.scaling.buffer`, value: String(fn.scaling.buffer), limit, fix },
+    ];
+    const name = bufferName(fn);
+    const taken = functions.some((other) => other.tenant === fn.tenant && other.name === name);
+    return [
+      ...(cluster.kind === "k3s"
+        ? problem("this stack's hosts are fixed and sized for max: there is no node that could come sooner", "drop it")
+        : []),
+      ...(taken ? problem(`its pods' Deployment would be ${name}, which is a function`, "rename that function") : []),
+      ...(name.length > LABEL
+        ? problem(`its pods' label ${name} would have more than ${LABEL} characters`, "shorten the function's name")
+        : []),
+    ];
+  });
+}
+
+/** What scaling by requests needs. */
+function requestProblems(config: Parsed): Problem[] {
   const byRequests = config.functions.filter(({ scaling }) => scaling.metric === "rps");
   if (byRequests.length === 0) return [];
   return [

@@ -52,6 +52,8 @@ export const scaling = section({
   cooldown: field.duration.optional(),
   /** How often KEDA looks whether a function is to have pods at all; how many, the autoscaler asks at each of its syncs. */
   pollingInterval: field.duration.optional(),
+  /** Pods of low priority beside its own, which keep room on nodes that are bought by need and make way for any function's. */
+  buffer: field.count.default(0),
   /** Times at which more pods than min are there, for a load that is known before it comes. */
   prewarm,
   /** Up to ten times the pods, or 1,000 more, each 15 s; whichever is more. */
@@ -80,6 +82,12 @@ export const scaling = section({
           limit: `is below min ${s.min}`,
           fix: "raise initial or lower min",
         },
+      s.buffer > s.max && {
+        path: ["buffer"],
+        value: String(s.buffer),
+        limit: `is above max ${s.max}: more room than the function can ever take`,
+        fix: "lower it",
+      },
       ...metricProblems(s),
       ...prewarmProblems(s),
       (s.cpuTarget < 0.01 || s.cpuTarget > 1) && {

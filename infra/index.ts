@@ -19,6 +19,7 @@ import {
 } from "./outputs";
 import { guarding, webhookAccess } from "./guarding";
 import { readManifest } from "./manifests";
+import { buffered } from "./buffers";
 import { planStack } from "./plan";
 import { readConfig } from "./read-config";
 import { scalesByRequests } from "./plan/autoscaling";
@@ -77,7 +78,12 @@ export = async function program(): Promise<StackOutputs> {
   const guarded = { provider, dependsOn: admission ? [admission] : [] };
 
   const { agentLabels } = plan.topology;
-  const runtime = new WasmRuntime("wasm-runtime", { environment, runtime: config.runtime, agentLabels }, guarded);
+  const buffers = buffered(config.functions).length > 0;
+  const runtime = new WasmRuntime(
+    "wasm-runtime",
+    { environment, runtime: config.runtime, agentLabels, buffers },
+    guarded,
+  );
 
   const scaled = scaling({ config, manifest: keda, target: metrics.target, guarded });
 
@@ -101,6 +107,7 @@ export = async function program(): Promise<StackOutputs> {
         pullSecretName: tenant.pullSecretName,
         runtimeClassName: runtime.runtimeClassName,
         priorityClassName: runtime.priorityClassName,
+        bufferPriorityClassName: runtime.bufferPriorityClassName,
         gateway: { namespace: gateway.namespace, name: gateway.kind },
         lostNodeToleration: { notReady: notReadyTolerationSeconds, unreachable: unreachableTolerationSeconds },
         secondsToMax: of(plan.scaleOut, fn.name).secondsToMax,

@@ -52,7 +52,8 @@ export function deploymentSpec(args: DeploymentArgs): types.input.apps.v1.Deploy
   };
 }
 
-function podSpec(args: DeploymentArgs): types.input.core.v1.PodSpec {
+/** The spec of its pods. */
+export function podSpec(args: DeploymentArgs): types.input.core.v1.PodSpec {
   return {
     runtimeClassName: args.runtimeClassName,
     priorityClassName: args.priorityClassName,

@@ -1,10 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { FunctionConfig } from "../../infra/config";
+import { bufferName } from "../../infra/buffers";
 import { labels, selectorLabels, versionLabel } from "../labels";
 import { contentHash } from "../workload";
 import { autoscalerSpec, disruptionBudgetSpec } from "./autoscaler";
-import { deploymentSpec, type LostNodeToleration } from "./deployment";
+import { bufferSpec } from "./buffer";
+import { deploymentSpec, type DeploymentArgs, type LostNodeToleration } from "./deployment";
 import { CONFIG_FILE, DATABASE_KEY, functionConfig } from "./function-config";
 import { autoscalerName } from "./names";
 import { databasePolicy, headlessSpec, ingressPolicy, serviceSpec, type GatewayPeer } from "./network";
@@ -19,6 +21,8 @@ export interface WasmFunctionArgs {
   readonly serviceAccountName: pulumi.Input<string>;
   readonly runtimeClassName: pulumi.Input<string>;
   readonly priorityClassName: pulumi.Input<string>;
+  /** Of pods that keep room for others, where the function has some. */
+  readonly bufferPriorityClassName?: pulumi.Input<string> | undefined;
   readonly gateway: GatewayPeer;
   readonly lostNodeToleration: LostNodeToleration;
   /** Seconds in which the plan expects all `scaling.max` pods to be started; a rollout is given time by it. */
@@ -64,20 +68,18 @@ export class WasmFunction extends pulumi.ComponentResource {
 
     const configMap = createConfigMap(fn, metadata, inside);
     const database = createDatabaseSecret(args, metadata, inside);
+    const pods = {
+      ...args,
+      selector,
+      podLabels: common,
+      podAnnotations: database.annotations,
+      configMapName: configMap.metadata.name,
+      databaseSecretName: database.secretName,
+      pullSecretName: args.pullSecretName,
+    };
     const deployment = new k8s.apps.v1.Deployment(
       name,
-      {
-        metadata: metadata(name),
-        spec: deploymentSpec({
-          ...args,
-          selector,
-          podLabels: common,
-          podAnnotations: database.annotations,
-          configMapName: configMap.metadata.name,
-          databaseSecretName: database.secretName,
-          pullSecretName: args.pullSecretName,
-        }),
-      },
+      { metadata: metadata(name), spec: deploymentSpec(pods) },
       {
         ...inside,
         // The initial count is for the first creation; from then on the autoscaler owns it.
@@ -100,6 +102,7 @@ export class WasmFunction extends pulumi.ComponentResource {
         inside,
       );
     }
+    createBuffer(args, pods, inside);
     const autoscaler = createAutoscaler(args, metadata, inside);
     new k8s.policy.v1.PodDisruptionBudget(
       name,
@@ -136,6 +139,29 @@ export class WasmFunction extends pulumi.ComponentResource {
 }
 
 type Metadata = (name: string) => { name: string; namespace: pulumi.Input<string>; labels: Record<string, string> };
+
+/**
+ * Pods of lower priority that keep room on nodes. They are not waited for: without room for them they wait themselves.
+ *
+ * @throws Error where there are to be some and nobody says their priority
+ */
+function createBuffer(args: WasmFunctionArgs, pods: DeploymentArgs, opts: pulumi.CustomResourceOptions): void {
+  const { fn, namespace, bufferPriorityClassName: priorityClassName } = args;
+  if (fn.scaling.buffer === 0) return;
+  if (priorityClassName === undefined) throw new Error(`${fn.name} has buffer pods, and they have no priority`);
+  const name = bufferName(fn);
+  const selector = selectorLabels({ name, component: "buffer" });
+  const podLabels = { ...pods.podLabels, ...selector };
+  const annotations = { "pulumi.com/skipAwait": "true" };
+  new k8s.apps.v1.Deployment(
+    name,
+    {
+      metadata: { name, namespace, labels: podLabels, annotations },
+      spec: bufferSpec({ ...pods, priorityClassName, selector, podLabels }),
+    },
+    opts,
+  );
+}
 
 /**
  * The autoscaler, by its name: one on CPU, or that which KEDA makes of a ScaledObject.

@@ -13,12 +13,20 @@ const FUNCTION_PRIORITY = { name: "wasm-function", value: 100_000, description: 
 /** Above functions: a gateway that has no room would take all of them down. */
 const PLATFORM_PRIORITY = { name: "wasm-platform", value: 200_000, description: "What functions are reached through" };
 
+/**
+ * Below pods that name no class, which need no room kept for them. Lower than -10 a node autoscaler would buy no node for them
+ * (its `--expendable-pods-priority-cutoff`).
+ */
+const BUFFER_PRIORITY = { name: "wasm-buffer", value: -10, description: "Pods that keep room for functions" };
+
 export interface WasmRuntimeArgs {
   /** Goes into the `environment` label. */
   readonly environment: string;
   readonly runtime: StackConfig["runtime"];
   /** Labels of the nodes that have the shim. */
   readonly agentLabels: Readonly<Record<string, string>>;
+  /** Whether there are pods that keep room for others. Default: false. */
+  readonly buffers?: boolean;
 }
 
 /**
@@ -31,6 +39,8 @@ export class WasmRuntime extends pulumi.ComponentResource {
   readonly priorityClassName: pulumi.Output<string>;
   /** Of what functions are reached through. */
   readonly platformPriorityClassName: pulumi.Output<string>;
+  /** Of pods that keep room for functions, where there are some. */
+  readonly bufferPriorityClassName: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: WasmRuntimeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("wasm-functions:runtime:WasmRuntime", name, {}, opts);
@@ -49,14 +59,18 @@ export class WasmRuntime extends pulumi.ComponentResource {
         ).metadata.name
       : pulumi.output(RUNTIME);
 
-    const priorityClass = (id: string, { name: className, value, description }: typeof FUNCTION_PRIORITY) =>
+    const priorityClass = (
+      id: string,
+      { name: className, value, description }: typeof FUNCTION_PRIORITY,
+      preemptionPolicy = "PreemptLowerPriority",
+    ) =>
       new k8s.scheduling.v1.PriorityClass(
         `${name}-${id}`,
         {
           metadata: { name: className, labels: common },
           value,
           globalDefault: false,
-          preemptionPolicy: "PreemptLowerPriority",
+          preemptionPolicy,
           description,
         },
         // The API refuses a change of these two, and the provider would try one.
@@ -64,6 +78,8 @@ export class WasmRuntime extends pulumi.ComponentResource {
       ).metadata.name;
     this.priorityClassName = priorityClass("function-priority", FUNCTION_PRIORITY);
     this.platformPriorityClassName = priorityClass("platform-priority", PLATFORM_PRIORITY);
+    this.bufferPriorityClassName =
+      args.buffers === true ? priorityClass("buffer-priority", BUFFER_PRIORITY, "Never") : undefined;
 
     this.registerOutputs({
       runtimeClassName: this.runtimeClassName,

@@ -28,7 +28,11 @@ export function planQuotas(config: StackConfig): Record<string, TenantQuota> {
 }
 
 function tenantQuota(config: StackConfig, functions: readonly FunctionConfig[]): TenantQuota {
-  const demands = worstMoment(config, functions, agentCount(config));
+  // Pods that keep room make way on nodes, but count for the quota like any other, also while they wait for a node.
+  const demands = worstMoment(config, functions, agentCount(config)).map(({ fn, size, pods }) => ({
+    size,
+    pods: pods + fn.scaling.buffer,
+  }));
   const total = (kind: "requests" | "limits") => ({
     cpu: sum(demands, (demand) => demand.pods * demand.size[kind].cpu),
     memory: sum(demands, (demand) => demand.pods * demand.size[kind].memory),

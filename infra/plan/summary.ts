@@ -27,6 +27,9 @@ function functionLines(plan: Plan, { name, scaling }: StackConfig["functions"][n
   return [
     `${name} at peak: ${formatCount(plan.capacity.peakRequestsPerPod[name] ?? 0)} requests/s per pod at max; wanted ${formatCount(wantedAtPeak.cpu)} replicas by CPU, ${formatCount(wantedAtPeak.requestRate)} by request rate`,
     `${name} from min to max: ${timeToMax(secondsToMax)} (control plane alone ${secondsToMaxControlPlaneOnly} s), held back by: ${bottleneck}${metric === "rps" || drivenBy === "cpu" ? "" : `; reckoned by request rate, since CPU, which the autoscaler holds, ends at ${formatCount(wantedAtPeak.cpu)}`}`,
+    ...(scaling.buffer > 0
+      ? [`${name} keeps room for ${formatCount(scaling.buffer)} more pods on nodes, which make way for any function's`]
+      : []),
     ...scaling.prewarm.map(
       ({ start, end, timezone, replicas }) =>
         `${name} is warm before its load: ${formatCount(replicas)} replicas from ${start} to ${end} (${timezone})`,

@@ -56,8 +56,11 @@ const STACKS = {
       burnRates: [{ factor: 10, long: "1m", short: "20s", severity: "page" }],
     },
   },
-  /** One of all, nothing agreed: what is for several, or for what is not there, has no rules. */
-  plain: { cluster: { kind: "existing", kubeconfig: "kubeconfig.yaml" } },
+  /** One of all, nothing agreed: what is for several, or for what is not there, has no rules. On nodes that are bought by need. */
+  plain: {
+    cluster: { kind: "existing", kubeconfig: "kubeconfig.yaml" },
+    functions: [{ name: "checkout", scaling: { buffer: 5 } }],
+  },
 } as const satisfies Record<string, Raw>;
 
 export type StackName = keyof typeof STACKS;

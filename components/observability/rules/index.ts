@@ -31,7 +31,7 @@ export function ruleGroups(args: RulesArgs): RuleGroup[] {
     functionTopic(args, source),
     objectives,
     scalingTopic(args),
-    podsTopic(),
+    podsTopic(args),
     nodesTopic(),
     gatewayTopic(args, source),
     authorizerTopic(args),

@@ -1,12 +1,12 @@
-import { withWorkload } from "./promql";
-import type { Topic } from "./types";
+import { withoutBuffers, withWorkload } from "./promql";
+import type { RulesArgs, Topic } from "./types";
 
 const METRICS = 'job="kube-state-metrics"';
 /** A pod that takes longer to get its node, to start or to leave is stuck: seconds. */
 const STUCK_SECONDS = 300;
 
 /** From a pod's creation to its end. */
-export function podsTopic(): Topic {
+export function podsTopic({ functions }: Pick<RulesArgs, "functions">): Topic {
   const delay = 'sum by (le) (rate(scheduler_pod_scheduling_sli_duration_seconds_bucket{job="scheduler"}[5m]))';
   const starts = 'sum by (le) (rate(kubelet_pod_start_sli_duration_seconds_bucket{job="kubelet"}[5m]))';
   const quantile = (q: number, name: string) => ({
@@ -15,7 +15,9 @@ export function podsTopic(): Topic {
   });
   // By their age, not by how long there are some: in a rollout there are always others.
   const created = `max by (namespace, pod) (kube_pod_created{${METRICS}})`;
-  const pending = `max by (namespace, pod) (kube_pod_status_phase{${METRICS},phase="Pending"}) == 1`;
+  // Those that keep room wait for a node by their purpose.
+  const waiting = `${METRICS},phase="Pending"${withoutBuffers(functions, "pod", "-[^-]+-[^-]+")}`;
+  const pending = `max by (namespace, pod) (kube_pod_status_phase{${waiting}}) == 1`;
   const deleted = `max by (namespace, pod) (kube_pod_deletion_timestamp{${METRICS}})`;
   const looping = `max by (namespace, pod) (max_over_time(kube_pod_container_status_waiting_reason{${METRICS},reason="CrashLoopBackOff"}[5m])) == 1`;
   return {

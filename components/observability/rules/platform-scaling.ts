@@ -1,4 +1,4 @@
-import { anyOf, asFunction, withWorkload } from "./promql";
+import { anyOf, asFunction, withoutBuffers, withWorkload } from "./promql";
 import type { RulesArgs, Topic } from "./types";
 
 const METRICS = 'job="kube-state-metrics"';
@@ -12,7 +12,7 @@ export function scalingTopic(args: RulesArgs): Topic {
   const hpa = (metric: string, more = "") =>
     `max by (namespace, horizontalpodautoscaler) (${HPA}_${metric}{${METRICS},${ours}${more}})`;
   const deployment = (metric: string) =>
-    `max by (namespace, deployment) (kube_deployment_${metric}{${METRICS},${tenants}})`;
+    `max by (namespace, deployment) (kube_deployment_${metric}{${METRICS},${tenants}${withoutBuffers(args.functions, "deployment")}})`;
   const noPod = `(${deployment("status_replicas_available")} == 0 and ${deployment("spec_replicas")} > 0)`;
   return {
     name: "scaling",

@@ -1,3 +1,6 @@
+import type { FunctionConfig } from "../../../infra/config";
+import { buffered, bufferName } from "../../../infra/buffers";
+
 /** Small pieces of PromQL that more than one topic writes. */
 
 /** One of these, as the value of `=~`: names are DNS labels, in which nothing is special but a dot. */
@@ -27,4 +30,10 @@ export function share(part: string, whole: string): string {
 export function bucketLimit(limit: number): string {
   const text = limit < 1e-4 ? limit.toExponential().replace(/e-(\d)$/, "e-0$1") : String(limit);
   return Number.isInteger(limit) ? `le=~"${text}(\\\\.0)?"` : `le="${text}"`;
+}
+
+/** Selects, beside others, what is not of pods that keep room for a function's; nothing where no function has some. */
+export function withoutBuffers(functions: readonly FunctionConfig[], label: string, ending = ""): string {
+  const names = buffered(functions).map(bufferName);
+  return names.length === 0 ? "" : `,${label}!~"(${anyOf(names)})${ending}"`;
 }

@@ -1,3 +1,4 @@
+import { buffered, bufferName } from "../../../infra/buffers";
 import type { Facts } from "../facts";
 import {
   inputsOf,
@@ -86,6 +87,7 @@ export const autoscalerRequired: GraphPolicy = {
     for (const resource of resources) {
       judgement(() => {
         if (deploymentOf(resource) === undefined || has.has(resource) || !isTenants(facts, resource)) return;
+        if (isBuffer(facts, resource)) return;
         report(
           resource,
           problemAt(resource, "spec", {
@@ -98,6 +100,12 @@ export const autoscalerRequired: GraphPolicy = {
     }
   },
 };
+
+/** Whether it keeps room for a function's pods: so many as the config says, whatever the load. */
+function isBuffer({ config }: Facts, resource: Judged): boolean {
+  const [namespace, name] = [namespaceOf(resource), nameOf(resource)];
+  return buffered(config.functions).some((fn) => fn.tenant === namespace && bufferName(fn) === name);
+}
 
 export const autoscaledReplicas: GraphPolicy = {
   name: "autoscaled-replicas",
@@ -158,19 +166,21 @@ export const replicaLimits: ResourcePolicy = {
  * The count that a function starts with: no autoscaler lowers it before it has been made. What else a tenant runs may have what
  * its largest function has, as in admission.
  */
-function judgeReplicas(resource: Judged, { admission }: Facts, report: Report): void {
+function judgeReplicas(resource: Judged, { admission, config }: Facts, report: Report): void {
   const replicas = deploymentOf(resource)?.spec?.replicas;
   const tenant = admission.tenants.find(({ namespace }) => namespace === namespaceOf(resource));
   if (replicas === undefined || tenant === undefined) return;
   const fn = tenant.functions.find(({ name }) => name === nameOf(resource));
   const max = fn?.maxReplicas ?? Math.max(0, ...tenant.functions.map(({ maxReplicas }) => maxReplicas));
   if (replicas <= max) return;
+  const keepsRoomFor = buffered(config.functions).find((one) => bufferName(one) === fn?.name);
+  const bound = keepsRoomFor ? `${keepsRoomFor.name}.scaling.buffer` : `${fn?.name ?? ""}.scaling.max`;
   report(
     problemAt(resource, REPLICAS, {
       value: String(replicas),
       limit: `the plan has room for ${max}`,
       fix: fn
-        ? `raise functions.${fn.name}.scaling.max, and the plan with it`
+        ? `raise functions.${bound}, and the plan with it`
         : `lower it, or make it a function of tenant ${tenant.namespace} in the config`,
     }),
   );

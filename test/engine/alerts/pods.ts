@@ -8,8 +8,13 @@ const histogram = (job: string, metric: string, lower: string, upper: string, wi
     [`${metric}_bucket{le="${upper}"}`]: "0+100x60",
     [`${metric}_bucket{le="+Inf"}`]: "0+100x60",
   });
-const pod = (metric: string, values: string, more = "") =>
-  from(KSM, { [`${metric}{namespace="shop",pod="checkout-7d9f8b6c54-x2x4z"${more}}`]: values });
+const pod = (metric: string, values: string, more = "", of = "checkout") =>
+  from(KSM, { [`${metric}{namespace="shop",pod="${of}-7d9f8b6c54-x2x4z"${more}}`]: values });
+/** Since the beginning. */
+const pending = (of?: string) => ({
+  ...pod("kube_pod_created", "0x20", "", of),
+  ...pod("kube_pod_status_phase", "1x20", ',phase="Pending"', of),
+});
 const looping = (values: string, name = "checkout-7d9f8b6c54-x2x4z") =>
   from(KSM, {
     [`kube_pod_container_status_waiting_reason{namespace="shop",pod="${name}",container="function",reason="CrashLoopBackOff"}`]:
@@ -50,7 +55,7 @@ export const pods: AlertCases = {
     fires: [
       {
         when: "a pod has been pending for longer than five minutes",
-        series: { ...pod("kube_pod_created", "0x20"), ...pod("kube_pod_status_phase", "1x20", ',phase="Pending"') },
+        series: pending(),
         at: "10m",
         alerts: [
           {
@@ -64,8 +69,14 @@ export const pods: AlertCases = {
     silent: [
       {
         when: "a pod has been pending for almost as long",
-        series: { ...pod("kube_pod_created", "0x20"), ...pod("kube_pod_status_phase", "1x20", ',phase="Pending"') },
+        series: pending(),
         at: "6m",
+      },
+      {
+        when: "it is one that keeps room for others, and there is none",
+        stack: "plain",
+        series: pending("checkout-buffer"),
+        at: "10m",
       },
       {
         when: "there are always others, each pending for a moment",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../infra/config";
-import { planOf, problemsOf, rawConfig, withFunction, type Raw } from "./support";
+import { k3s, planOf, problemsOf, rawConfig, withFunction, type Raw } from "./support";
 
 const PATH = "functions.checkout.scaling";
 
@@ -50,6 +50,32 @@ describe("refuses", () => {
       "an unknown metric",
       withFunction({ scaling: { metric: "rqs" } }),
       `${PATH}.metric: "rqs": must be one of cpu, rps; did you mean rps?`,
+    ],
+    [
+      "pods that keep room on hosts that are fixed",
+      withFunction({ scaling: { buffer: 5 } }, { cluster: k3s(3, 10) }),
+      `${PATH}.buffer: 5: this stack's hosts are fixed and sized for max: there is no node that could come sooner; drop it`,
+    ],
+    [
+      "more room than a function can take",
+      withFunction({ scaling: { buffer: 5001 } }),
+      `${PATH}.buffer: 5001: is above max 5000: more room than the function can ever take; lower it`,
+    ],
+    [
+      "pods that keep room under another function's name",
+      rawConfig({
+        functions: ["checkout", "checkout-buffer"].map((name) => ({
+          name,
+          scaling: { max: 200, buffer: name === "checkout" ? 5 : 0 },
+          workload: { peakRequestsPerSecond: 1000 },
+        })),
+      }),
+      `${PATH}.buffer: 5: its pods' Deployment would be checkout-buffer, which is a function; rename that function`,
+    ],
+    [
+      "pods that keep room under a name that is too long",
+      rawConfig({ functions: [{ name: "c".repeat(60), scaling: { buffer: 5 } }] }),
+      `functions.${"c".repeat(60)}.scaling.buffer: 5: its pods' label ${"c".repeat(60)}-buffer would have more than 63 characters; shorten the function's name`,
     ],
     [
       "no pods by CPU",

@@ -47,6 +47,12 @@ function create(overrides: object = {}, args: Partial<WasmFunctionArgs> = {}) {
   );
 }
 
+const BUFFER_LABELS = {
+  ...LABELS,
+  "app.kubernetes.io/name": "checkout-buffer",
+  "app.kubernetes.io/component": "buffer",
+};
+
 type Created = Awaited<ReturnType<typeof create>>;
 
 const DEPLOYMENT = ["kubernetes:apps/v1:Deployment", "checkout"] as const;
@@ -426,6 +432,52 @@ describe("WasmFunction with a database", () => {
   });
 });
 
+describe("pods that keep room for a function's", () => {
+  const create5 = () =>
+    create(
+      { scaling: { buffer: 5 }, database: DATABASE },
+      { bufferPriorityClassName: "wasm-buffer", databaseUrl: URL },
+    );
+
+  it("are its own once more, of lower priority, which nobody waits for, and which leave at once", async () => {
+    const { resources } = await create5();
+    const { metadata: own, spec } = find(resources, "kubernetes:apps/v1:Deployment", "checkout-buffer").inputs as {
+      metadata: object;
+      spec: { template: { spec: object }; selector: object };
+    };
+    expect(own).toEqual({
+      ...{ name: "checkout-buffer", namespace: "shop", labels: BUFFER_LABELS },
+      annotations: { "pulumi.com/skipAwait": "true" },
+    });
+    expect(spec).toMatchObject({
+      replicas: 5,
+      strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: "100%" } },
+      template: { metadata: { labels: BUFFER_LABELS } },
+    });
+    const { spec: pods } = find(resources, ...DEPLOYMENT).inputs as { spec: { template: { spec: object } } };
+    const different = { terminationGracePeriodSeconds: 0, priorityClassName: "wasm-buffer" };
+    const { topologySpreadConstraints, ...rest } = spec.template.spec as Record<string, unknown>;
+    expect(topologySpreadConstraints).toMatchObject([{ labelSelector: spec.selector }]);
+    expect(rest).toEqual({ ...omit(pods.template.spec, "topologySpreadConstraints"), ...different });
+  });
+
+  it("are behind no Service, counted by no budget and no autoscaler, and reach no database", async () => {
+    const { resources } = await create5();
+    const selectors = resources.flatMap(({ inputs }) => {
+      const spec = (inputs["spec"] ?? {}) as Record<string, object>;
+      return [spec["selector"], spec["podSelector"]].filter((selector) => selector !== undefined);
+    });
+    const own = selectors.filter((selector) => JSON.stringify(selector).includes("checkout-buffer"));
+    // Their own Deployment's.
+    expect([own.length, selectors.length]).toEqual([1, 6]);
+  });
+
+  it("are none unless asked for", async () => {
+    const { resources } = await create();
+    expect(names(resources).filter((name) => name.includes("buffer"))).toEqual([]);
+  });
+});
+
 describe("a function that is scaled by its requests", () => {
   const requests = { prometheus: "http://prometheus.example.com:9090", query: "sum(requests)" };
   const scaling = { metric: "rps", min: 0, max: 400, activation: 0.5, cooldown: "2m", requestsPerPod: 12.5 };
@@ -488,10 +540,23 @@ describe("a function that is scaled by its requests", () => {
     const { scaling } = parseConfig(withFunction({ scaling: { metric: "rps", prewarm: [sale] } })).functions[0]!;
     expect(triggerMetrics(scaling)).toEqual(["s0-prometheus", "s1-cron-Europe-Berlin-457xxFRI-012xxFRI"]);
   });
+});
 
-  it("is not made where nobody counts its requests", async () => {
+function omit(object: object, key: string): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));
+}
+
+// What it has registered by then comes to whoever is next: so these are the last.
+describe("a function is not made", () => {
+  it("where nobody counts the requests that it is scaled by", async () => {
     await expect(create({ scaling: { metric: "rps" } })).rejects.toThrow(
       "checkout is scaled by requests, and nobody counts them",
+    );
+  });
+
+  it("where pods that keep room for it have no priority", async () => {
+    await expect(create({ scaling: { buffer: 5 } })).rejects.toThrow(
+      "checkout has buffer pods, and they have no priority",
     );
   });
 });

@@ -10,13 +10,14 @@ const LABELS = {
   environment: "test",
 };
 
-function create(runtime: Partial<WasmRuntimeArgs["runtime"]> = {}) {
+function create(runtime: Partial<WasmRuntimeArgs["runtime"]> = {}, more: Partial<WasmRuntimeArgs> = {}) {
   return register(
     () =>
       new WasmRuntime("wasm-runtime", {
         environment: "test",
         runtime: { createRuntimeClass: true, overhead: { cpu: 0, memory: 8 * 2 ** 20 }, startRate: 4.5, ...runtime },
         agentLabels: { "wasm-functions.dev/runtime": "wasmedge" },
+        ...more,
       }),
   );
 }
@@ -55,6 +56,17 @@ describe("WasmRuntime", () => {
       "wasm-functions:runtime:WasmRuntime wasm-runtime",
     ]);
     expect(await valueOf(result.runtimeClassName)).toBe("wasmedge");
+  });
+
+  it("puts pods that keep room below all others, and lets them drive nobody out", async () => {
+    const { resources, result } = await create({}, { buffers: true });
+    const type = "kubernetes:scheduling.k8s.io/v1:PriorityClass";
+    expect(find(resources, type, "wasm-runtime-buffer-priority").inputs).toMatchObject({
+      metadata: { name: "wasm-buffer" },
+      ...{ value: -10, preemptionPolicy: "Never", globalDefault: false },
+    });
+    expect(await valueOf(result.bufferPriorityClassName!)).toBe("wasm-buffer");
+    expect((await create()).result.bufferPriorityClassName).toBeUndefined();
   });
 
   it("puts functions above pods of no class, and replaces the class where the API refuses a change", async () => {

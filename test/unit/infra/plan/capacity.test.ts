@@ -225,6 +225,18 @@ describe("the worst moment", () => {
     expect(planOf(rawConfig({ functions })).capacity.pods).toMatchObject({ surge: 1250, terminating: 2 * 709 });
   });
 
+  it("has pods that keep room in the quota, which counts them while they wait, and not among what has to fit", () => {
+    const plan = (buffer: number) =>
+      planOf(rawConfig({ functions: [{ scaling: { max: 100, buffer }, workload: { peakRequestsPerSecond: 1000 } }] }));
+    const [without, with40] = [plan(0), plan(40)];
+    expect(with40.capacity).toEqual(without.capacity);
+    const [before, after] = [without.quotas["shop"]!, with40.quotas["shop"]!];
+    expect(after.pods - before.pods).toBe(40);
+    // 10m and 100m of the function, and the runtime's overhead.
+    expect(after.requests.cpu - before.requests.cpu).toBe(40 * 10);
+    expect(after.limits.cpu - before.limits.cpu).toBe(40 * 100);
+  });
+
   it("counts a tenant's quota by its own functions alone", () => {
     const functions = [
       { name: "cart", tenant: "shop", scaling: { max: 100 }, workload: { peakRequestsPerSecond: 1000 } },

@@ -43,6 +43,40 @@ describe("a bad change of production", () => {
   });
 });
 
+describe("a stack with pods that keep room for a function's", () => {
+  const overrides = { functions: [{ scaling: { buffer: 5 } }] };
+  let buffered: readonly Registered[];
+  beforeAll(async () => {
+    buffered = (await registerStack("local", overrides)).resources;
+  }, 60_000);
+
+  it("passes, though nothing scales those", () => {
+    expect(buffered.map(({ name }) => name)).toContain("serverless-function-buffer");
+    expect(judge("local", buffered, { overrides })).toEqual([]);
+  });
+
+  it("is refused where the config has none", () => {
+    expect(judge("local", buffered).map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^Deployment shop\/serverless-function-buffer .* is no function of the stack's config/),
+      expect.stringMatching(/^Deployment shop\/serverless-function-buffer spec: no autoscaler/),
+    ]);
+  });
+
+  it("is refused with more of them than the config has", () => {
+    const change = {
+      ...{
+        policy: "replica-limits" as const,
+        change: "more room",
+        of: ["apps/v1:Deployment", "serverless-function-buffer"] as const,
+      },
+      ...{ to: { "spec.replicas": 6 }, says: "" },
+    };
+    expect(judge("local", apply(change, buffered), { overrides }).map(({ message }) => message)).toEqual([
+      "Deployment shop/serverless-function-buffer spec.replicas: 6: the plan has room for 5; raise functions.serverless-function.scaling.buffer, and the plan with it",
+    ]);
+  });
+});
+
 describe("a stack whose function is scaled by its requests", () => {
   const overrides = {
     functions: [
