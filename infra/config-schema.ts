@@ -45,10 +45,11 @@ const tenant = section({
 /** Settings of the control plane and kubelets from which the plan's tuning is made. */
 const controlPlane = section({
   /**
-   * Requests/s (and as burst twice that) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. What
-   * a control plane makes at most (`CONTROL_PLANE_FLOOR`): more makes nothing faster, but pods queue for the scheduler.
+   * Requests/s (and as many at once) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. Measured
+   * on 2 cores, 10 to 5,000 pods by CPU: with 100 pods waited 0.57 s (P50) and 2.94 s (P99) for a node, with 150 and bursts of 300
+   * 0.92 s and 4.86 s, and none was ready sooner: what comes faster than it is bound queues for the scheduler.
    */
-  clientQps: field.positiveCount.default(150),
+  clientQps: field.positiveCount.default(100),
   hpaSyncPeriod: field.duration.prefault("5s"),
   /** Until then the CPU of a young pod counts only by two readings since it was ready; Kubernetes has 5m. */
   hpaCpuInitializationPeriod: field.duration.prefault("20s"),

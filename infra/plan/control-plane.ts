@@ -38,7 +38,8 @@ export function planControlPlane(config: StackConfig, topology: Topology): Contr
     },
     controllerManager: {
       kubeApiQps: controlPlane.clientQps,
-      kubeApiBurst: 2 * controlPlane.clientQps,
+      // What is saved up between two steps of an autoscaler is sent at once, and waits in the scheduler's queue: a second's worth.
+      kubeApiBurst: controlPlane.clientQps,
       concurrentDeploymentSyncs: workers(functions.length),
       // The old and the new one during a rollout.
       concurrentReplicaSetSyncs: workers(2 * functions.length),

@@ -9,7 +9,7 @@ import { counterFor } from "../../local/surge/command";
 import { simulatedDriver } from "../../local/surge/drive";
 import { expect } from "../../local/surge/expected";
 import { play } from "../../local/surge/play";
-import { PodLedger } from "../../local/surge/pods";
+import { PodLedger, quantile } from "../../local/surge/pods";
 import { parseScenario, type Scenario } from "../../local/surge/scenario";
 import { most, secondsToReady } from "../../local/surge/verdict";
 import { watchPods } from "../../local/surge/watch";
@@ -71,7 +71,17 @@ export async function measureSurge(args: SurgeBenchArgs): Promise<Measurement[]>
       "s",
       { ratio: 2 },
     ),
+    ...([0.5, 0.99] as const).map((share) => scheduling(share, ours, bare)),
   ];
+}
+
+/** Milliseconds that are meant to be the most from created to bound. */
+const DELAYS = { 0.5: 1000, 0.99: 3000 };
+
+function scheduling(share: keyof typeof DELAYS, ours: Took, bare: Took): Measurement {
+  const of = ({ delays }: Took) => [quantile(delays, share) ?? Number.NaN];
+  const name = `of these, created to bound, P${share * 100} / the same by kubectl scale`;
+  return compared(name, of(ours), of(bare), "ms", { value: DELAYS[share] });
 }
 
 interface Changes {
@@ -80,10 +90,16 @@ interface Changes {
   readonly fn?: object;
 }
 
-interface ScaleOutTime {
+/** What a way took to get there. */
+interface Took {
+  readonly seconds: number;
+  /** Milliseconds from created to bound, of each pod, from the shortest. */
+  readonly delays: readonly number[];
+}
+
+interface ScaleOutTime extends Took {
   readonly from: number;
   readonly to: number;
-  readonly seconds: number;
 }
 
 interface Scaled {
@@ -100,7 +116,7 @@ async function onStack(
   { progress, signal }: SurgeBenchArgs,
   name: string,
   { controlPlane, fn }: Changes,
-  scaleOut: (scaled: Scaled) => Promise<number>,
+  scaleOut: (scaled: Scaled) => Promise<Took>,
 ): Promise<ScaleOutTime> {
   signal.throwIfAborted();
   const stack = new LocalStack();
@@ -116,8 +132,8 @@ async function onStack(
     try {
       const took = await scaleOut({ api, config, stack, scenario, signal, onStep: task.update });
       signal.throwIfAborted();
-      task.done(`${min} to ${max} in ${took.toFixed(1)} s`);
-      return { from: min, to: max, seconds: took };
+      task.done(`${min} to ${max} in ${took.seconds.toFixed(1)} s`);
+      return { from: min, to: max, ...took };
     } finally {
       api.close();
     }
@@ -142,7 +158,7 @@ function flashSale(config: StackConfig): Scenario {
 }
 
 /** Plays the load until the last pod is ready, and no further. */
-async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Scaled): Promise<number> {
+async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Scaled): Promise<Took> {
   const expected = expect(config, scenario, { kind: "simulated", cores: cpus().length });
   const counter = await counterFor(stack.paths, config, scenario.fn);
   const reached = new AbortController();
@@ -165,11 +181,11 @@ async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Sc
   if (took === undefined) {
     throw new Error(`${most(run.samples, ({ ready }) => ready)} of ${expected.goal} pods after ${GIVE_UP.seconds} s`);
   }
-  return took;
+  return { seconds: took, delays: run.delays };
 }
 
 /** Without an autoscaler, which would take back what is set by hand. */
-async function scaledByHand({ api, stack, scenario, signal, onStep }: Scaled): Promise<number> {
+async function scaledByHand({ api, stack, scenario, signal, onStep }: Scaled): Promise<Took> {
   const { name, tenant, scaling } = scenario.fn;
   const ledger = new PodLedger();
   const watching = new AbortController();
@@ -189,7 +205,8 @@ async function scaledByHand({ api, stack, scenario, signal, onStep }: Scaled): P
   try {
     await stack.kubectl(["delete", "hpa", `${name}-hpa`, "-n", tenant]);
     await to(scaling.min);
-    return await seconds(() => to(scaling.max));
+    const took = await seconds(() => to(scaling.max));
+    return { seconds: took, delays: [...ledger.delays].sort((a, b) => a - b) };
   } finally {
     watching.abort();
     await watched;

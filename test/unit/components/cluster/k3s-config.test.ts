@@ -88,8 +88,8 @@ etcd-snapshot-schedule-cron: 0 */6 * * *
 etcd-snapshot-retention: "12"
 etcd-snapshot-compress: true
 kube-apiserver-arg:
-  - max-requests-inflight=600
-  - max-mutating-requests-inflight=300
+  - max-requests-inflight=400
+  - max-mutating-requests-inflight=200
   - default-not-ready-toleration-seconds=10
   - default-unreachable-toleration-seconds=10
   - admission-control-config-file=/etc/rancher/k3s/admission.yaml
@@ -103,8 +103,8 @@ kube-apiserver-arg:
   - tls-cipher-suites=${CIPHERS}
 kube-controller-manager-arg:
   - node-cidr-mask-size=22
-  - kube-api-qps=150
-  - kube-api-burst=300
+  - kube-api-qps=100
+  - kube-api-burst=100
   - concurrent-deployment-syncs=5
   - concurrent-replicaset-syncs=5
   - concurrent-horizontal-pod-autoscaler-syncs=5
@@ -118,8 +118,8 @@ kube-controller-manager-arg:
   - node-monitor-period=5s
   - node-monitor-grace-period=20s
 kube-scheduler-arg:
-  - kube-api-qps=300
-  - kube-api-burst=600
+  - kube-api-qps=200
+  - kube-api-burst=400
 `);
   });
 
@@ -164,7 +164,7 @@ kube-apiserver-arg:
 kube-controller-manager-arg:
   - node-cidr-mask-size=25
   - kube-api-qps=50
-  - kube-api-burst=100
+  - kube-api-burst=50
   - concurrent-deployment-syncs=5
   - concurrent-replicaset-syncs=5
   - concurrent-horizontal-pod-autoscaler-syncs=5

@@ -8,14 +8,14 @@ describe("control-plane tuning", () => {
   it("comes from the config's client limit and the plan's topology", () => {
     expect(planStack(prodConfig()).controlPlane).toEqual({
       apiServer: {
-        maxRequestsInflight: 600,
-        maxMutatingRequestsInflight: 300,
+        maxRequestsInflight: 400,
+        maxMutatingRequestsInflight: 200,
         notReadyTolerationSeconds: 10,
         unreachableTolerationSeconds: 10,
       },
       controllerManager: {
-        kubeApiQps: 150,
-        kubeApiBurst: 300,
+        kubeApiQps: 100,
+        kubeApiBurst: 100,
         concurrentDeploymentSyncs: 5,
         concurrentReplicaSetSyncs: 5,
         concurrentHpaSyncs: 5,
@@ -29,7 +29,7 @@ describe("control-plane tuning", () => {
         nodeMonitorGracePeriod: 20_000,
         terminatedPodGcThreshold: 1250,
       },
-      scheduler: { kubeApiQps: 300, kubeApiBurst: 600 },
+      scheduler: { kubeApiQps: 200, kubeApiBurst: 400 },
       kubelet: {
         maxPods: 890,
         kubeApiQps: 90,
