@@ -11,8 +11,8 @@ export function autoscalingProblems(config: Parsed): Problem[] {
   return [...bufferProblems(config), ...requestProblems(config)];
 }
 
-/** Characters of a label's value at most. */
-const LABEL = 63;
+/** Characters of a Deployment's name up to which Kubernetes does not cut those of its pods, of which rules know it. */
+const UNCUT = 46;
 
 /** Pods that keep room do so where nodes are bought by need, and need a name of their own. */
 function bufferProblems({ cluster, functions }: Parsed): Problem[] {
@@ -21,14 +21,17 @@ function bufferProblems({ cluster, functions }: Parsed): Problem[] {
       { path: `functions.${fn.name}.scaling.buffer`, value: String(fn.scaling.buffer), limit, fix },
     ];
     const name = bufferName(fn);
-    const taken = functions.some((other) => other.tenant === fn.tenant && other.name === name);
+    const taken = functions.some((other) => other.name === name);
     return [
       ...(cluster.kind === "k3s"
         ? problem("this stack's hosts are fixed and sized for max: there is no node that could come sooner", "drop it")
         : []),
       ...(taken ? problem(`its pods' Deployment would be ${name}, which is a function`, "rename that function") : []),
-      ...(name.length > LABEL
-        ? problem(`its pods' label ${name} would have more than ${LABEL} characters`, "shorten the function's name")
+      ...(name.length > UNCUT
+        ? problem(
+            `its pods' Deployment would be ${name}, of more than ${UNCUT} characters, after which pods' names are cut`,
+            "shorten the function's name",
+          )
         : []),
     ];
   });

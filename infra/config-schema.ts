@@ -46,8 +46,8 @@ const tenant = section({
 const controlPlane = section({
   /**
    * Requests/s (and as many at once) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. Measured
-   * on 2 cores, 10 to 5,000 pods by CPU: with 100 pods waited 0.57 s (P50) and 2.94 s (P99) for a node, with 150 and bursts of 300
-   * 0.92 s and 4.86 s, and none was ready sooner: what comes faster than it is bound queues for the scheduler.
+   * on 2 cores, 10 to 5,000 pods by CPU: with 100 pods waited 0.57 s (P50) and 2.94 s (P99) for a node, with 80 0.44 s and 2.42 s,
+   * with 150 and bursts of 300 0.92 s and 4.86 s, and none was ready sooner: what comes faster than it is bound queues for the scheduler.
    */
   clientQps: field.positiveCount.default(100),
   hpaSyncPeriod: field.duration.prefault("5s"),

@@ -157,6 +157,7 @@ function createBuffer(args: WasmFunctionArgs, pods: DeploymentArgs, opts: pulumi
     name,
     {
       metadata: { name, namespace, labels: podLabels, annotations },
+      // They have the database's connection too, without which they might not start, and no policy that lets them reach it.
       spec: bufferSpec({ ...pods, priorityClassName, selector, podLabels }),
     },
     opts,

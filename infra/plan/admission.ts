@@ -1,6 +1,6 @@
 import type { StackConfig } from "../config";
-import { clamp, roundUp, sum } from "./numbers";
-import { worstMoment } from "./demand";
+import { clamp, roundUp } from "./numbers";
+import { podsThere, worstMoment } from "./demand";
 import { agentCount } from "./topology";
 import type { AdmissionPlan, Resources, Sized } from "./types";
 
@@ -23,7 +23,7 @@ const WEBHOOK_SURGE = 1;
 /** What admission takes: the audit by the cluster's size, those that answer always the same. */
 export function planAdmission(config: StackConfig): AdmissionPlan {
   const { audit, requests, limits } = config.admission;
-  const objects = sum(worstMoment(config, config.functions, agentCount(config)), ({ pods }) => pods);
+  const objects = podsThere(worstMoment(config, config.functions, agentCount(config)));
   const chunk = Math.min(objects, audit.chunkSize);
   const own = (cpu: number, memory: number): Sized => sized({ cpu, memory }, requests, limits);
   return {

@@ -29,9 +29,9 @@ export function planCost(config: StackConfig, topology: Topology): CostCompariso
   return { platform, baselines, assumptions: assumptions(config) };
 }
 
-/** Replicas as each function's metric wants them at peak, within min and max. */
+/** Replicas as each function's metric wants them at peak, within min and max, and the pods that keep room beside them. */
 function platformSide(config: StackConfig, host: Resources): CostSide {
-  const pods = config.functions.map((fn) => ({ fn, replicas: replicasAtPeak(fn) }));
+  const pods = config.functions.map((fn) => ({ fn, replicas: replicasAtPeak(fn) + fn.scaling.buffer }));
   const requested = {
     cpu: sum(pods, ({ fn, replicas }) => replicas * podSize(config, fn).requests.cpu),
     memory: sum(pods, ({ fn, replicas }) => replicas * podSize(config, fn).requests.memory),
@@ -78,6 +78,11 @@ function saving(ours: number, theirs: number): number {
   return Number((1 - ours / theirs).toFixed(9));
 }
 
+function kept({ functions }: StackConfig): string {
+  const pods = sum(functions, ({ scaling }) => scaling.buffer);
+  return pods === 0 ? "" : `, and so are the ${formatCount(pods)} pods that keep room`;
+}
+
 function held({ name, scaling, resources }: FunctionConfig): string {
   return scaling.metric === "rps"
     ? `${name} ${formatCount(scaling.requestsPerPod)} requests/s per pod`
@@ -89,7 +94,7 @@ function assumptions(config: StackConfig): string[] {
   const byRate = sum(config.functions, (fn) => replicasAtPeak(fn, "rps"));
   return [
     `Load: ${config.functions.map((fn) => `${fn.name} ${formatCount(fn.workload.peakRequestsPerSecond)} requests/s of ${formatDuration(fn.workload.cpuPerRequest)} CPU`).join(", ")} (config workload; 0.15–0.18 ms were measured on a real WasmEdge node).`,
-    `Functions run at what their autoscaler holds (${config.functions.map(held).join(", ")}), within min and max; each pod is counted with the runtime's overhead of ${formatBytes(config.runtime.overhead.memory)}.`,
+    `Functions run at what their autoscaler holds (${config.functions.map(held).join(", ")}), within min and max; each pod is counted with the runtime's overhead of ${formatBytes(config.runtime.overhead.memory)}${kept(config)}.`,
     `All scaled by request rate they would be ${formatCount(byRate)} replicas, and cost that much more.`,
     `Reference containers have ${formatCpu(baseline.cpu)} and ${formatBytes(baseline.memory)} each and use ${formatPercent(baseline.utilization)} of their CPU (config cost.baseline, from the reference).`,
     `Lean containers have ${formatCpu(lean.cpu)} and ${formatBytes(lean.memory)} each and use ${formatPercent(lean.utilization)} of their CPU (config cost.lean; 12–15 MB were measured for one in Go, 5.7–7.3 MB for the sample function built natively).`,

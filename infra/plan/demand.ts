@@ -64,6 +64,11 @@ export function drainTime(fn: FunctionConfig): Millis {
   return fn.drain.propagation + fn.requestTimeout;
 }
 
+/** Pods that there are of these functions at the worst moment, also those that keep room, on a node or waiting for one. */
+export function podsThere(demands: readonly FunctionDemand[]): number {
+  return sum(demands, ({ pods, fn }) => pods + fn.scaling.buffer);
+}
+
 /**
  * The worst moment of these functions: all are at max and roll to a new version together. Then each has its surge, and
  * pods leave as fast as new ones become ready, each staying for its drain time. So

@@ -4,7 +4,7 @@ import { humanBytes, type Bytes } from "../units";
 import { formatCount, nextPowerOfTwo, roundUp, sum } from "./numbers";
 import { planRequestPath } from "./request-path";
 import { agentCount } from "./topology";
-import { worstMoment } from "./demand";
+import { podsThere, worstMoment } from "./demand";
 import type { ObservabilityPlan, ReplicaPlan, Sized } from "./types";
 
 const MiB = 2 ** 20;
@@ -88,7 +88,7 @@ function room(bytes: Bytes): Bytes {
 }
 
 function pods(config: StackConfig): number {
-  return sum(worstMoment(config, config.functions, agentCount(config)), (demand) => demand.pods);
+  return podsThere(worstMoment(config, config.functions, agentCount(config)));
 }
 
 function countSeries(config: StackConfig): number {

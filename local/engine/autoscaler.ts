@@ -8,19 +8,23 @@ export interface AutoscalerObject {
   readonly spec: {
     readonly minReplicas?: number;
     readonly maxReplicas: number;
+    readonly metrics?: readonly Metric<"target">[];
     readonly behavior?: Readonly<Record<"scaleUp" | "scaleDown", ScalingRules | undefined>>;
   };
   readonly status?: {
     readonly desiredReplicas?: number;
-    readonly currentMetrics?: readonly {
-      readonly resource?: { readonly current: { readonly averageUtilization?: number } };
-      /** Requests/s per pod, a quantity. */
-      readonly external?: {
-        readonly metric: { readonly name: string };
-        readonly current: { readonly averageValue?: string };
-      };
-    }[];
+    readonly currentMetrics?: readonly Metric<"current">[];
   };
+}
+
+/** What it holds of a metric (`target`), or reads of it (`current`). */
+interface Metric<Side extends "target" | "current"> {
+  /** Percent of what pods request. */
+  readonly resource?: Readonly<Record<Side, { readonly averageUtilization?: number }>>;
+  /** Requests/s per pod, a quantity. */
+  readonly external?: { readonly metric: { readonly name: string } } & Readonly<
+    Record<Side, { readonly averageValue?: string }>
+  >;
 }
 
 export interface ScalingRules {
@@ -29,14 +33,26 @@ export interface ScalingRules {
 }
 
 /** What an autoscaler reads of a pod: the share of its CPU request that it uses, or requests/s; undefined while it has no reading. */
-export function readingOf({ scaling }: FunctionConfig, autoscaler: AutoscalerObject | undefined): number | undefined {
-  const metrics = autoscaler?.status?.currentMetrics ?? [];
+export function readingOf(fn: FunctionConfig, autoscaler: AutoscalerObject | undefined): number | undefined {
+  return valueOf(fn, autoscaler?.status?.currentMetrics ?? [], "current");
+}
+
+/** What it holds a pod at, in the same. */
+export function heldBy(fn: FunctionConfig, { spec }: AutoscalerObject): number | undefined {
+  return valueOf(fn, spec.metrics ?? [], "target");
+}
+
+function valueOf<Side extends "target" | "current">(
+  { scaling }: FunctionConfig,
+  metrics: readonly Metric<Side>[],
+  side: Side,
+): number | undefined {
   if (scaling.metric === "cpu") {
-    const percent = metrics.find(({ resource }) => resource)?.resource?.current.averageUtilization;
+    const percent = metrics.find(({ resource }) => resource)?.resource?.[side].averageUtilization;
     return percent === undefined ? undefined : percent / 100;
   }
   const requests = metrics.find(({ external }) => external?.metric.name === REQUESTS_METRIC);
-  const value = requests?.external?.current.averageValue;
+  const value = requests?.external?.[side].averageValue;
   return value === undefined ? undefined : quantityOf(value);
 }
 
@@ -45,7 +61,7 @@ export function formatReading({ scaling }: FunctionConfig, reading: number): str
   return scaling.metric === "cpu" ? formatPercent(Number(reading.toFixed(4))) : `${formatCount(reading)}/s`;
 }
 
-/** What it holds a pod at. */
+/** What the config has it hold a pod at. */
 export function targetOf({ scaling }: FunctionConfig): number {
   return scaling.metric === "cpu" ? scaling.cpuTarget : scaling.requestsPerPod;
 }

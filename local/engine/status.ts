@@ -1,3 +1,4 @@
+import { bufferName } from "../../infra/buffers";
 import type { StackConfig } from "../../infra/config";
 import { GATEKEEPER } from "../../components/admission/names";
 import { KEDA } from "../../components/autoscaling/names";
@@ -31,6 +32,8 @@ export interface FunctionStatus {
   /** What the autoscaler reads: CPU in percent of the request, or requests/s per pod; undefined while it has no reading. */
   readonly reading: string | undefined;
   readonly target: string;
+  /** Pods that keep room beside its own, ready ones of those that there are to be; undefined where it has none. */
+  readonly buffer: { readonly ready: number; readonly replicas: number } | undefined;
   readonly image: string;
 }
 
@@ -116,6 +119,8 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
       const deployment = await get<WorkloadObject>(kubectl, "deployment", fn.name, namespace);
       const hpa = await get<AutoscalerObject>(kubectl, "hpa", autoscalerName(fn), namespace);
       const reading = readingOf(fn, hpa);
+      const buffer =
+        fn.scaling.buffer > 0 ? await get<WorkloadObject>(kubectl, "deployment", bufferName(fn), namespace) : undefined;
       const sleeps = fn.scaling.min === 0 && deployment?.spec.replicas === 0;
       return {
         name: fn.name,
@@ -127,6 +132,10 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
         // Without pods an autoscaler reads nothing.
         reading: sleeps ? ASLEEP : reading === undefined ? undefined : formatReading(fn, reading),
         target: formatReading(fn, targetOf(fn)),
+        buffer:
+          fn.scaling.buffer > 0
+            ? { ready: buffer?.status?.readyReplicas ?? 0, replicas: fn.scaling.buffer }
+            : undefined,
         image: deployment?.spec.template.spec.containers[0]?.image ?? "not there",
       };
     }),
@@ -134,12 +143,16 @@ export async function functionStatus(kubectl: Kubectl, config: StackConfig): Pro
 }
 
 export function functionTable(functions: readonly FunctionStatus[]): string {
+  // Seldom is there any.
+  const keepsRoom = functions.some(({ buffer }) => buffer !== undefined);
+  const roomOf = ({ buffer }: FunctionStatus) => (buffer === undefined ? "-" : `${buffer.ready}/${buffer.replicas}`);
   return table([
-    ["FUNCTION", "NAMESPACE", "PODS READY", "SCALES", "READING", "IMAGE"],
+    ["FUNCTION", "NAMESPACE", "PODS READY", ...(keepsRoom ? ["ROOM KEPT"] : []), "SCALES", "READING", "IMAGE"],
     ...functions.map((fn) => [
       fn.name,
       fn.namespace,
       `${fn.ready}/${fn.replicas}`,
+      ...(keepsRoom ? [roomOf(fn)] : []),
       `${fn.min} to ${fn.max}`,
       fn.reading === ASLEEP ? ASLEEP : `${fn.reading ?? "no reading"} of ${fn.target}`,
       fn.image,

@@ -37,10 +37,15 @@ function capacityFigures({ topology, capacity }: Plan): Rows {
   ];
 }
 
-function functionFigures(plan: Plan, name: string, { min, initial, max }: StackConfig["functions"][number]["scaling"]) {
+function functionFigures(
+  plan: Plan,
+  name: string,
+  { min, initial, max, buffer }: StackConfig["functions"][number]["scaling"],
+) {
   const { wantedAtPeak, secondsToMax, secondsToMaxControlPlaneOnly, bottleneck } = plan.scaleOut[name]!;
   const rows: Rows = [
     ["replicas", `${formatCount(min)} to ${formatCount(max)}, ${formatCount(initial)} at first`],
+    ...(buffer > 0 ? [["pods that keep room beside them", formatCount(buffer)] as const] : []),
     ["requests/s of a pod at peak", formatCount(plan.capacity.peakRequestsPerPod[name]!)],
     ["replicas wanted at peak by CPU", formatCount(wantedAtPeak.cpu)],
     ["replicas wanted at peak by request rate", formatCount(wantedAtPeak.requestRate)],

@@ -14,7 +14,7 @@ import type { Paths } from "../paths";
 import { assertUp } from "../reachable";
 import { table } from "../table";
 import { ApiError, connect, type Api } from "./api";
-import { rulesInCluster, scalingOf } from "./autoscaler";
+import { scalingInCluster, scalingOf } from "./autoscaler";
 import { simulatedDriver, type Driver } from "./drive";
 import { expect, type Expected } from "./expected";
 import { machineOf } from "./faults/machine";
@@ -22,6 +22,7 @@ import { createFaults, NO_FAULTS, type Faults } from "./faults/player";
 import { LoadError, loadDriver } from "./load/driver";
 import { loadTarget } from "./load/target";
 import { play } from "./play";
+import { prewarmProblems } from "./prewarm";
 import { RequestCounter } from "./request-counter";
 import type { SurgeRun } from "./run";
 import { readScenario, type Scenario } from "./scenario";
@@ -82,6 +83,8 @@ async function playOn(stage: Stage): Promise<SurgeRun> {
   const { progress, signal } = session;
   const nodes = await nodesOf(api);
   const expected = expect(file.config, scenario, { kind, cores: cpus().length });
+  const windows = prewarmProblems(scenario.fn, new Date(), expected.limit);
+  if (windows.length > 0) throw new ProblemsError(SUMMARY, windows);
   for (const line of announcement(scenario, expected)) progress.note(line);
   return play({
     ...{ stack: file.stack, kind, api, scenario, expected, nodes, signal },
@@ -193,7 +196,7 @@ function kindOf({ config, stack }: StackFile): SurgeRun["kind"] {
 
 /** The cluster has the autoscaler that the file has: what was changed since `make up` is not what would be measured. */
 async function assertScales(api: Api, stack: string, { fn }: Scenario): Promise<void> {
-  const [wanted, there] = [scalingOf(fn), await rulesInCluster(api, fn)];
+  const [wanted, there] = [scalingOf(fn), await scalingInCluster(api, fn)];
   if (wanted === there) return;
   throw refused({
     path: `functions.${fn.name}.scaling`,

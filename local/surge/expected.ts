@@ -39,7 +39,7 @@ const JUMP: Millis = 15_000;
 const AT_ONCE = 1e6;
 /**
  * Seconds from a reading until the autoscaler has gone by it, where ten simulated nodes are read and thousands of pods listed on
- * those same cores. Fitted, not measured: with it the model comes within 8 % of runs that took 167, 175 and 183 s.
+ * those same cores. Fitted, not measured: with it the model comes within 12 % of runs that took 167 to 191 s.
  */
 const SIMULATED_DELAY = 8;
 /** Times the planned time, and seconds beside it, until a run that does not come back is given up. */
@@ -52,8 +52,9 @@ export interface Place {
 }
 
 /**
- * Pods/s that a core makes which is control plane and simulated kubelets at once: 4,990 in so many seconds on two, by `kubectl
- * scale` without client limits (measured, `make bench ONLY=surge`). That twice the cores make twice as many is an assumption.
+ * Pods/s that a core makes which is control plane and simulated kubelets at once, while metrics are read and an autoscaler decides:
+ * 4,990 in so many seconds on two. Fitted: with it the model says 111 s of a run by requests that took 107 s. `kubectl scale`, beside
+ * which nothing is read, took 78.6 s (measured, `make bench ONLY=surge`). That twice the cores make twice as many is an assumption.
  */
 const SIMULATED_PER_CORE = 4990 / 90.5 / 2;
 

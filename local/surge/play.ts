@@ -156,12 +156,13 @@ function isOver(
 
 /** To where the curve begins. The autoscaler would go there too, a tenth of the pods at a time. */
 async function goToMin(args: PlayArgs, ledger: PodLedger): Promise<void> {
-  const { api, driver, scenario, view } = args;
+  const { api, driver, scenario, view, signal } = args;
   const { fn } = scenario;
   const { min } = fn.scaling;
   // At the steady usage it keeps what it is given. At any other it would count the pods that leave, and want most of them back.
   await driver.restore();
   await untilQuiet(args, ledger);
+  if (signal.aborted) return;
   const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
   await api.patch(scale, "application/merge-patch+json", { spec: { replicas: min } });
   await waitFor(args, async () => {
@@ -183,14 +184,16 @@ async function untilQuiet(args: PlayArgs, ledger: PodLedger): Promise<void> {
   if (driver.isSeen === undefined) return;
   const held = loadHeldByMin(fn, fn.workload.cpuPerRequest);
   await waitFor(args, async () => {
-    const { reading = 0 } = await watchAutoscaler(api, fn);
-    const read = reading * ledger.counts().pods;
-    if (driver.isSeen?.() !== false && read <= held) return undefined;
-    view.note(`${fn.name}: nobody asks; waiting until that is read, where it now is ${formatCount(read)} requests/s`);
-    return {
-      value: `${formatCount(read)} requests/s, as its autoscaler reads`,
-      limit: `nobody asks, and that was not read for ${PATIENCE.begin} s`,
-    };
+    const { reading } = await watchAutoscaler(api, fn);
+    // Of a function that has no pods nothing is read.
+    const read = reading ?? (fn.scaling.min === 0 ? 0 : undefined);
+    const all = read && read * ledger.counts().pods;
+    const isSeen = driver.isSeen?.() !== false;
+    if (isSeen && all !== undefined && all <= held) return undefined;
+    const now = all === undefined ? "nothing" : `${formatCount(all)} requests/s`;
+    const value = isSeen ? `its autoscaler reads ${now}` : "its Prometheus has not read what is counted";
+    view.note(`${fn.name}: nobody asks; waiting until that is read: ${value}`);
+    return { value, limit: `nobody asks, and that was not read for ${PATIENCE.begin} s` };
   });
 }
 
@@ -205,7 +208,7 @@ async function waitFor(
     const found = await wrong();
     if (found === undefined) return;
     if (Date.now() > deadline) {
-      const fix = `kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} says what it waits for`;
+      const fix = `make status shows what runs, and kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} what it waits for`;
       throw new ProblemsError("The surge cannot begin", [{ path: fn.name, ...found, fix }]);
     }
     await sleep(1000, undefined, { signal }).catch(() => undefined);

@@ -6,7 +6,7 @@ import * as field from "../../infra/config-fields";
 import { section } from "../../infra/config-fields";
 import { formatCount } from "../../infra/plan/numbers";
 import { ProblemsError, type Problem } from "../../infra/problems";
-import { formatDuration, type Millis } from "../../infra/units";
+import { formatCpu, formatDuration, type Millis } from "../../infra/units";
 import { readIfExists } from "../files";
 import { lengthOf, peakOf, type Curve, type Point } from "./curve";
 import { faultProblems, faultsSchema, type Fault } from "./faults/schema";
@@ -211,10 +211,13 @@ export function loadHeldBy(pods: number, { scaling, resources }: FunctionConfig,
   return (pods * scaling.cpuTarget * resources.requests.cpu) / cpuPerRequest;
 }
 
-/** Requests/s at which there are no more pods than min; a function that may have none is left asleep by some. */
+/** Of the activation: what is read of a steady load is a little above it and a little below. */
+const ASLEEP = 0.5;
+
+/** Requests/s at which there are no more pods than min; a function that may have none is surely left asleep by some. */
 export function loadHeldByMin(fn: FunctionConfig, cpuPerRequest: Millis): number {
   const { min, activation } = fn.scaling;
-  return min === 0 ? activation : loadHeldBy(min, fn, cpuPerRequest);
+  return min === 0 ? ASLEEP * activation : loadHeldBy(min, fn, cpuPerRequest);
 }
 
 /** @param quiet - what min holds: no preset begins or ends with more */
@@ -253,9 +256,21 @@ function realFaultProblems(faults: readonly Fault[], path: string, { stack }: St
   ];
 }
 
-function cpuProblems(cpuPerRequest: Millis, { resources }: FunctionConfig, path: string): Problem[] {
+function cpuProblems(cpuPerRequest: Millis, { resources, scaling }: FunctionConfig, path: string): Problem[] {
   // A pod that serves less than a request in a second is no function of a shop.
   const most = (SECOND * resources.limits.cpu) / 1000;
+  // Where a pod is held at more than it can serve, it sheds for good, and nothing brings another.
+  const held = resources.limits.cpu / scaling.requestsPerPod;
+  if (scaling.metric === "rps" && cpuPerRequest > held && cpuPerRequest <= most) {
+    return [
+      {
+        path,
+        value: formatDuration(cpuPerRequest),
+        limit: `by requests a pod is held at ${formatCount(scaling.requestsPerPod)}/s, for which its CPU limit of ${formatCpu(resources.limits.cpu)} has ${formatDuration(Number(held.toFixed(3)))} each`,
+        fix: `lower it, or the function's scaling.requestsPerPod`,
+      },
+    ];
+  }
   if (cpuPerRequest >= 0.001 && cpuPerRequest <= most) return [];
   return [
     {
@@ -305,7 +320,7 @@ function loadProblems(curve: Curve, fn: FunctionConfig, cpuPerRequest: Millis, p
   const [first, last, peak] = [curve[0]!, curve[curve.length - 1]!, peakOf(curve)];
   const most = MOST * fn.workload.peakRequestsPerSecond;
   const by = metric === "rps" ? "their requests" : "CPU";
-  const heldByMin = `${formatCount(held)} requests/s, ${min === 0 ? "the activation up to which there are none" : `what min ${min} pods are held at by ${by}`}`;
+  const heldByMin = `${formatCount(held)} requests/s, ${min === 0 ? "half of the activation, up to which there are none" : `what min ${min} pods are held at by ${by}`}`;
   const tooHigh = ({ requestsPerSecond }: Point, which: string, index: number) =>
     requestsPerSecond > held && {
       path: `${path}[${index}].requestsPerSecond`,

@@ -107,7 +107,7 @@ export function renderView(state: ViewState, width: number): string[] {
     history("load", ({ load }) => load, ofLoad),
     history("ready", ({ ready }) => ready, max),
     "",
-    `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.reading === undefined ? "nothing" : formatReading(scenario.fn, now.reading)} of each, and holds ${formatReading(scenario.fn, targetOf(scenario.fn))}`,
+    `CPU of a pod ${now.cpuPerPod.toFixed(1)}m; the autoscaler reads ${now.reading === undefined ? "nothing" : formatReading(scenario.fn, now.reading)} of ${scenario.fn.scaling.metric === "cpu" ? "its request" : "each"}, and holds ${formatReading(scenario.fn, targetOf(scenario.fn))}`,
     `scheduled in ${millis(delays.p50)} (P50), ${millis(delays.p99)} (P99)`,
     ...(scenario.faults.length === 0 ? [] : [`fault: ${fault ?? "none now"}`]),
     ...clientWords(now),

@@ -15,11 +15,11 @@ export function podsTopic({ functions }: Pick<RulesArgs, "functions">): Topic {
   });
   // By their age, not by how long there are some: in a rollout there are always others.
   const created = `max by (namespace, pod) (kube_pod_created{${METRICS}})`;
-  // Those that keep room wait for a node by their purpose.
-  const waiting = `${METRICS},phase="Pending"${withoutBuffers(functions, "pod", "-[^-]+-[^-]+")}`;
-  const pending = `max by (namespace, pod) (kube_pod_status_phase{${waiting}}) == 1`;
+  // Those that keep room wait for a node by their purpose, and keep it also where the function ends without its database.
+  const buffers = withoutBuffers(functions, "pod", "-[^-]+-[^-]+");
+  const pending = `max by (namespace, pod) (kube_pod_status_phase{${METRICS},phase="Pending"${buffers}}) == 1`;
   const deleted = `max by (namespace, pod) (kube_pod_deletion_timestamp{${METRICS}})`;
-  const looping = `max by (namespace, pod) (max_over_time(kube_pod_container_status_waiting_reason{${METRICS},reason="CrashLoopBackOff"}[5m])) == 1`;
+  const looping = `max by (namespace, pod) (max_over_time(kube_pod_container_status_waiting_reason{${METRICS},reason="CrashLoopBackOff"${buffers}}[5m])) == 1`;
   return {
     name: "pods",
     recordings: [quantile(0.5, "p50"), quantile(0.99, "p99")],

@@ -16,7 +16,7 @@ import { drawChart, renderReport, type ReportArgs } from "./page";
 const PAGE = "report.html";
 const DATA = "surge.json";
 /** Of the data: one more with each change of what is in it. */
-const FORM = 2;
+const FORM = 3;
 
 export interface Written {
   readonly verdict: Verdict;

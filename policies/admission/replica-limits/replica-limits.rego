@@ -17,7 +17,7 @@ problems contains {"rule": "replicas", "text": text} if {
 	value > bound
 	not kept(field, value)
 	text := sprintf(
-		"spec.%s: %d: above the %d that %s may have: %s; lower it, or raise scaling.max of the function",
+		"spec.%s: %d: above the %d that %s may have: %s; lower it, or raise scaling.max of the function, or scaling.buffer of what keeps room",
 		[field, value, bound, workload, "the plan has room for no more"],
 	)
 }

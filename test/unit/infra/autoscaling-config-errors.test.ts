@@ -74,8 +74,8 @@ describe("refuses", () => {
     ],
     [
       "pods that keep room under a name that is too long",
-      rawConfig({ functions: [{ name: "c".repeat(60), scaling: { buffer: 5 } }] }),
-      `functions.${"c".repeat(60)}.scaling.buffer: 5: its pods' label ${"c".repeat(60)}-buffer would have more than 63 characters; shorten the function's name`,
+      rawConfig({ functions: [{ name: "c".repeat(40), scaling: { buffer: 5 } }] }),
+      `functions.${"c".repeat(40)}.scaling.buffer: 5: its pods' Deployment would be ${"c".repeat(40)}-buffer, of more than 46 characters, after which pods' names are cut; shorten the function's name`,
     ],
     [
       "no pods by CPU",

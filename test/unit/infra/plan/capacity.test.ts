@@ -229,12 +229,16 @@ describe("the worst moment", () => {
     const plan = (buffer: number) =>
       planOf(rawConfig({ functions: [{ scaling: { max: 100, buffer }, workload: { peakRequestsPerSecond: 1000 } }] }));
     const [without, with40] = [plan(0), plan(40)];
-    expect(with40.capacity).toEqual(without.capacity);
+    expect(with40.capacity.pods).toEqual(without.capacity.pods);
     const [before, after] = [without.quotas["shop"]!, with40.quotas["shop"]!];
     expect(after.pods - before.pods).toBe(40);
     // 10m and 100m of the function, and the runtime's overhead.
     expect(after.requests.cpu - before.requests.cpu).toBe(40 * 10);
     expect(after.limits.cpu - before.limits.cpu).toBe(40 * 100);
+    // Who watches sees them too, and they cost what they request.
+    const series = (of: typeof without) => of.observability.series;
+    expect(series(with40) - series(without)).toBe(40 * 28);
+    expect(with40.cost.platform.replicas - without.cost.platform.replicas).toBe(40);
   });
 
   it("counts a tenant's quota by its own functions alone", () => {

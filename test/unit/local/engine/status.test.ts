@@ -82,6 +82,19 @@ describe("a function's status", () => {
     expect(awake?.reading).toBeUndefined();
   });
 
+  it("has how much room is kept beside its pods, also where nobody has made it yet", async () => {
+    const config = parseConfig(withFunction({ scaling: { buffer: 5 } }));
+    const made = {
+      "deployment checkout-buffer": { spec: { replicas: 5, template: RUNNING }, status: { readyReplicas: 3 } },
+    };
+    const bufferOf = async (cluster: object) => (await functionStatus(clusterOf(cluster as never), config))[0]?.buffer;
+    expect([await bufferOf(made), await bufferOf({})]).toEqual([
+      { ready: 3, replicas: 5 },
+      { ready: 0, replicas: 5 },
+    ]);
+    expect((await functionStatus(clusterOf({}), CONFIG))[0]?.buffer).toBeUndefined();
+  });
+
   it("fails with what kubectl fails with", async () => {
     const kubectl: Kubectl = () => Promise.reject(new Error("connection refused"));
     await expect(functionStatus(kubectl, CONFIG)).rejects.toThrow("connection refused");
@@ -98,11 +111,18 @@ it("is a row of a table", () => {
     max: 400,
     reading: "71%",
     target: "70%",
+    buffer: undefined,
     image: "registry.example.com/checkout:1.0.0",
   };
   expect(functionTable([fn, { ...fn, name: "a", reading: undefined }]).split("\n")).toEqual([
     "FUNCTION  NAMESPACE  PODS READY  SCALES    READING            IMAGE",
     "checkout  shop       11/12       2 to 400  71% of 70%         registry.example.com/checkout:1.0.0",
     "a         shop       11/12       2 to 400  no reading of 70%  registry.example.com/checkout:1.0.0",
+  ]);
+  // How much room is kept, where any is.
+  expect(functionTable([{ ...fn, buffer: { ready: 3, replicas: 5 } }, fn]).split("\n")).toEqual([
+    "FUNCTION  NAMESPACE  PODS READY  ROOM KEPT  SCALES    READING     IMAGE",
+    "checkout  shop       11/12       3/5        2 to 400  71% of 70%  registry.example.com/checkout:1.0.0",
+    "checkout  shop       11/12       -          2 to 400  71% of 70%  registry.example.com/checkout:1.0.0",
   ]);
 });

@@ -42,7 +42,7 @@ describe("a scenario", () => {
 
   it.each([
     [{ min: 1 }, 20],
-    [{ min: 0, activation: 5 }, 5],
+    [{ min: 0, activation: 5 }, 2.5],
     [{ min: 0 }, 0],
   ])("begins and ends with what min holds, however little that is: %j", (scaling, held) => {
     const { curve: points } = scenarioOf({}, byRequests(scaling));
@@ -137,6 +137,14 @@ describe("a scenario that makes no sense is refused", () => {
     expect(refusals({ step: "1m", cpuPerRequest: "0s", curve: curve(["1s", 10], ["9s", 5000]) })).toHaveLength(3);
   });
 
+  it("requests that take more than a pod has for each that it is held at", () => {
+    const config = byRequests({ requestsPerPod: 300 });
+    expect(problemsOf(() => parseScenario({ cpuPerRequest: "400us" }, config, LOCAL))).toEqual([
+      "cpuPerRequest: 400us: by requests a pod is held at 300/s, for which its CPU limit of 100m has 333us each; lower it, or the function's scaling.requestsPerPod",
+    ]);
+    expect(parseScenario({ cpuPerRequest: "300us" }, config, LOCAL).fn.workload.cpuPerRequest).toBe(0.3);
+  });
+
   it("above what min holds, which by requests are requests, and of none the activation", () => {
     const play = (scaling: object, first: number) =>
       parseScenario({ curve: curve(["0s", first], ["9s", 5000], ["15s", 0]) }, byRequests(scaling), LOCAL);
@@ -144,9 +152,9 @@ describe("a scenario that makes no sense is refused", () => {
     expect(problemsOf(() => play({}, 201))).toEqual([
       "curve[0].requestsPerSecond: 201: the first point may be at most 200 requests/s, what min 10 pods are held at by their requests; lower it, so that the run begins and ends at min",
     ]);
-    expect(play({ min: 0, activation: 3 }, 3).fn.scaling.min).toBe(0);
-    expect(problemsOf(() => play({ min: 0, activation: 3 }, 4))[0]).toContain(
-      "at most 3 requests/s, the activation up to which there are none",
+    expect(play({ min: 0, activation: 6 }, 3).fn.scaling.min).toBe(0);
+    expect(problemsOf(() => play({ min: 0, activation: 6 }, 4))[0]).toContain(
+      "at most 3 requests/s, half of the activation, up to which there are none",
     );
   });
 
