@@ -2,12 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../../infra/config";
 import { planStack } from "../../../../infra/plan";
 import { modelOf } from "../../../../local/surge/model";
 import { bucketsOf, chartsOf } from "../../../../local/surge/report/charts";
 import { renderReport, WIDTHS } from "../../../../local/surge/report/page";
 import { reportOf, writeReport } from "../../../../local/surge/report/write";
 import type { SurgeRun } from "../../../../local/surge/run";
+import { k3s, rawConfig } from "../../infra/support";
 import { CONFIG, goodRun, realRun, runOf, scenarioOf } from "./support";
 
 const plan = planStack(CONFIG);
@@ -35,6 +37,19 @@ describe("the report of a run", () => {
   it("says that it is of the control plane alone", () => {
     expect(html).toContain("Control plane only");
     expect(html).toContain("nodes and pods are simulated");
+  });
+
+  it("says by which metric it was, and who reads it", () => {
+    const fn = { objectives: { availability: "99.9%" }, scaling: { metric: "rps" } };
+    const config = parseConfig(rawConfig({ cluster: k3s(3, 10), functions: [fn] }));
+    const byRequests = renderReport(
+      reportOf(goodRun(100, { scenario: scenarioOf({}, config) }), config, planStack(config)),
+    );
+    expect(html).toContain("10 to 5,000 by CPU at 70% of the request");
+    expect(html).toContain("autoscaler and metrics-server are real");
+    expect(byRequests).toContain("10 to 5,000 by requests at 20/s each");
+    expect(byRequests).toContain("those who count requests for it (Prometheus, KEDA) are real");
+    expect(byRequests).not.toContain("metrics-server");
   });
 
   it("has verdict, milestones, cost with assumptions and every claim with how it was obtained", () => {
