@@ -2,7 +2,7 @@ import { formatCount } from "../../infra/plan/numbers";
 import { formatDuration } from "../../infra/units";
 import { turnsOf } from "./curve";
 import { predictedAt } from "./expected";
-import { faultChecks, surgeOf } from "./faults/checks";
+import { faultChecks, isRolling } from "./faults/checks";
 import type { ClientCounts } from "./load/messages";
 import { quantile } from "./pods";
 import type { Sample, SurgeRun } from "./run";
@@ -96,12 +96,15 @@ function returned(run: SurgeRun): Check {
 function overshoot(run: SurgeRun): Check {
   const { samples, scenario } = run;
   const { max } = scenario.fn.scaling;
-  const surge = surgeOf(run);
-  const found = most(samples, ({ desired, pods }) => Math.max(desired, pods - surge));
+  const rolling = samples.filter(({ second }) => isRolling(run, second));
+  const found = most(samples, ({ second, desired, pods }) =>
+    isRolling(run, second) ? desired : Math.max(desired, pods),
+  );
+  const rolled = rolling.length > 0;
   return {
     what: "stays within max",
-    aim: `at most ${formatCount(max)}${surge > 0 ? `, and ${formatCount(surge)} more pods while they roll` : ""}`,
-    found: `${formatCount(found)} at most`,
+    aim: `at most ${formatCount(max)}${rolled ? "; of a rollout's pods, wanted at most so many" : ""}`,
+    found: `${formatCount(found)} at most${rolled ? `, and ${formatCount(most(rolling, ({ pods }) => pods))} pods while they rolled` : ""}`,
     met: found <= max,
     binding: true,
   };

@@ -1,5 +1,4 @@
 import { formatCount } from "../../../infra/plan/numbers";
-import { resolvePods } from "../../../infra/units";
 import type { SurgeRun } from "../run";
 import type { Check } from "../verdict";
 import { AIM } from "./reasons";
@@ -38,8 +37,12 @@ export function faultChecks(run: SurgeRun): Check[] {
   ];
 }
 
-/** Pods above max that a rollout may have, while there was one. */
-export function surgeOf({ faults, scenario }: SurgeRun): number {
-  const { rollout, scaling } = scenario.fn;
-  return faults.some(({ fault }) => fault.kind === "rollout") ? resolvePods(rollout.maxSurge, scaling.max) : 0;
+/**
+ * Whether pods roll then. Kubernetes bounds what a Deployment's ReplicaSets want together, by max and surge; pods that are to go and
+ * are still there come on top, so their count is no measure of it.
+ */
+export function isRolling({ faults }: SurgeRun, second: number): boolean {
+  return faults.some(
+    ({ fault, began, ended }) => fault.kind === "rollout" && second >= began && second <= (ended ?? Infinity),
+  );
 }

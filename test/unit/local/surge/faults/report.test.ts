@@ -5,7 +5,7 @@ import { chartsOf } from "../../../../../local/surge/report/charts";
 import { faultMarks } from "../../../../../local/surge/report/faults";
 import { renderReport } from "../../../../../local/surge/report/page";
 import { reportOf } from "../../../../../local/surge/report/write";
-import type { SurgeRun } from "../../../../../local/surge/run";
+import type { Sample, SurgeRun } from "../../../../../local/surge/run";
 import { judge } from "../../../../../local/surge/verdict";
 import { CONFIG, goodRun } from "../support";
 
@@ -101,12 +101,20 @@ describe("a run with faults", () => {
     expect(judge(run).met).toBe(false);
   });
 
-  it("may have a rollout's surge above max, and no more", () => {
-    const above = (pods: number, faults: readonly FaultRecord[]) => {
+  it("may have more pods than max while they roll, and at no other time; and never wants more", () => {
+    const with_ = (more: Partial<Sample>, faults: readonly FaultRecord[], at = 284) => {
       const run = runWith(0, faults);
-      const samples = run.samples.map((sample) => (sample.second === 284 ? { ...sample, pods } : sample));
-      return checkOf({ ...run, samples }, "stays within max")!.met;
+      const samples = run.samples.map((sample) => (sample.second === at ? { ...sample, ...more } : sample));
+      return checkOf({ ...run, samples }, "stays within max")!;
     };
-    expect([above(6250, [ROLLED]), above(6251, [ROLLED]), above(6250, [LOST])]).toEqual([true, false, false]);
+    expect(with_({ pods: 6251 }, [ROLLED])).toMatchObject({
+      ...{ met: true, found: "5,000 at most, and 6,251 pods while they rolled" },
+    });
+    const others = [
+      with_({ pods: 5001 }, [ROLLED], 278),
+      with_({ pods: 5001 }, [ROLLED], 292),
+      with_({ pods: 5001 }, [LOST]),
+    ];
+    expect([...others, with_({ desired: 5001 }, [ROLLED])].map(({ met }) => met)).toEqual(Array(4).fill(false));
   });
 });
