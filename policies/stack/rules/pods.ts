@@ -1,5 +1,5 @@
 import { formatBytes, formatCpu, parseBytes, parseCpu, type Parsed } from "../../../infra/units";
-import { buffered, bufferName } from "../../../infra/buffers";
+import { keepsRoomFor } from "../../../infra/buffers";
 import type { Facts } from "../facts";
 import { containersOf, inputsOf, nameOf, problemAt, workloadOf, type Container, type Placed } from "../kubernetes";
 import { ifKnown, judgement, type Judged, type Report, type ResourcePolicy } from "../policy";
@@ -46,8 +46,7 @@ function isAmount(quantity: string | undefined): boolean {
 function judgeBounds(resource: Judged, container: Container, path: string, facts: Facts, report: Report): void {
   const name = nameOf(resource);
   const fn =
-    facts.config.functions.find((candidate) => candidate.name === name) ??
-    buffered(facts.config.functions).find((candidate) => bufferName(candidate) === name);
+    facts.config.functions.find((candidate) => candidate.name === name) ?? keepsRoomFor(facts.config.functions, name);
   if (fn === undefined) {
     report(
       problemAt(resource, "metadata.name", {

@@ -1,4 +1,4 @@
-import { buffered, bufferName } from "../../../infra/buffers";
+import { keepsRoomFor } from "../../../infra/buffers";
 import type { Facts } from "../facts";
 import {
   inputsOf,
@@ -103,8 +103,7 @@ export const autoscalerRequired: GraphPolicy = {
 
 /** Whether it keeps room for a function's pods: so many as the config says, whatever the load. */
 function isBuffer({ config }: Facts, resource: Judged): boolean {
-  const [namespace, name] = [namespaceOf(resource), nameOf(resource)];
-  return buffered(config.functions).some((fn) => fn.tenant === namespace && bufferName(fn) === name);
+  return keepsRoomFor(config.functions, nameOf(resource))?.tenant === namespaceOf(resource);
 }
 
 export const autoscaledReplicas: GraphPolicy = {
@@ -173,8 +172,8 @@ function judgeReplicas(resource: Judged, { admission, config }: Facts, report: R
   const fn = tenant.functions.find(({ name }) => name === nameOf(resource));
   const max = fn?.maxReplicas ?? Math.max(0, ...tenant.functions.map(({ maxReplicas }) => maxReplicas));
   if (replicas <= max) return;
-  const keepsRoomFor = buffered(config.functions).find((one) => bufferName(one) === fn?.name);
-  const bound = keepsRoomFor ? `${keepsRoomFor.name}.scaling.buffer` : `${fn?.name ?? ""}.scaling.max`;
+  const kept = fn && keepsRoomFor(config.functions, fn.name);
+  const bound = kept ? `${kept.name}.scaling.buffer` : `${fn?.name ?? ""}.scaling.max`;
   report(
     problemAt(resource, REPLICAS, {
       value: String(replicas),
