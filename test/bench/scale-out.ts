@@ -1,13 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { kubectlFor, type Kubectl } from "../../local/control-plane/kubectl";
+import { scaledByHand } from "./by-hand";
 import type { Bench } from "./home";
 import { compared, seconds, type Measurement } from "./measure";
 
 const WEBHOOK = "validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration";
 /** In each, both go once: first the one, then the other, so that neither always finds the warmer machine. */
 const ROUNDS = 2;
-const MINUTES = 60_000;
-const GIVE_UP = 10 * MINUTES;
 
 /**
  * What admission costs a scale-out from the function's fewest pods to its most, as fast as the control plane makes them: with
@@ -19,12 +17,11 @@ export async function measureScaleOut(bench: Bench): Promise<Measurement[]> {
   const [fn] = bench.file.config.functions;
   if (fn === undefined) throw new Error("the stack has no function to scale");
   const kubectl = kubectlFor(bench.paths);
-  const workload = scaled(kubectl, bench.signal, fn.name, fn.tenant);
   const webhook = await taken(kubectl);
   const samples = { guarded: [] as number[], open: [] as number[] };
   const task = bench.progress.task("scale-out", "taking the autoscaler away");
+  const workload = await scaledByHand({ kubectl, fn, signal: bench.signal, onStep: () => undefined });
   try {
-    await kubectl(["delete", "hpa", `${fn.name}-hpa`, "-n", fn.tenant]);
     await workload.to(fn.scaling.min);
     for (let round = 1; round <= ROUNDS; round++) {
       const turns = ["guarded", "open"] as const;
@@ -42,61 +39,11 @@ export async function measureScaleOut(bench: Bench): Promise<Measurement[]> {
   } catch (error) {
     task.fail(bench.signal.aborted ? "stopped" : "failed");
     throw error;
+  } finally {
+    await workload.close();
   }
   const name = `scale-out to ${fn.scaling.max} ready pods, with / without the webhook`;
   return [compared(name, samples.guarded, samples.open, "s")];
-}
-
-interface Scaled {
-  /** Resolves when this many pods are ready, and no more are there. */
-  readonly to: (pods: number) => Promise<void>;
-}
-
-function scaled(kubectl: Kubectl, signal: AbortSignal, name: string, namespace: string): Scaled {
-  const status = [
-    "get",
-    "deployment",
-    name,
-    "-n",
-    namespace,
-    "-o",
-    "jsonpath={.status.replicas} {.status.readyReplicas}",
-  ];
-  return {
-    to: async (pods) => {
-      await kubectl(["scale", "deployment", name, "-n", namespace, `--replicas=${pods}`]);
-      const deadline = Date.now() + GIVE_UP;
-      for (let last = ""; last !== `${pods} ${pods}`; last = await kubectl(status)) {
-        signal.throwIfAborted();
-        if (Date.now() > deadline)
-          throw new Error(`${name}: not ${pods} pods within ${GIVE_UP / MINUTES} min: ${last}`);
-        await sleep(250);
-      }
-      // Pods that leave are no longer counted, and still take the time of those that make new ones.
-      if ((await leaving()) > 0) await untilLeft();
-    },
-  };
-
-  async function leaving(): Promise<number> {
-    const pods = [
-      "get",
-      "pods",
-      "-n",
-      namespace,
-      "-o",
-      "jsonpath={range .items[*]}{.metadata.deletionTimestamp}{'\\n'}{end}",
-    ];
-    return (await kubectl(pods, { timeout: 2 * MINUTES })).split("\n").filter((line) => line !== "").length;
-  }
-
-  async function untilLeft(): Promise<void> {
-    const deadline = Date.now() + GIVE_UP;
-    while ((await leaving()) > 0) {
-      signal.throwIfAborted();
-      if (Date.now() > deadline) throw new Error(`${name}: its old pods do not leave`);
-      await sleep(2000);
-    }
-  }
 }
 
 /** The webhook as the stack has made it, for taking it away and putting it back. */

@@ -1,5 +1,4 @@
 import { cpus } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { StackConfig } from "../../infra/config";
 import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
 import { readStackFile } from "../../local/engine/stack-file";
@@ -9,11 +8,11 @@ import { counterFor } from "../../local/surge/command";
 import { simulatedDriver } from "../../local/surge/drive";
 import { expect } from "../../local/surge/expected";
 import { play } from "../../local/surge/play";
-import { PodLedger, quantile } from "../../local/surge/pods";
+import { quantile } from "../../local/surge/pods";
 import { parseScenario, type Scenario } from "../../local/surge/scenario";
 import { most, secondsToReady } from "../../local/surge/verdict";
-import { watchPods } from "../../local/surge/watch";
 import { LocalStack } from "../support/local-stack";
+import { scaledByHand } from "./by-hand";
 import { compared, seconds, type Measurement } from "./measure";
 
 export interface SurgeBenchArgs {
@@ -54,7 +53,7 @@ const BY_REQUESTS: Changes = {
  * observability, but for the Prometheus that counts requests.
  */
 export async function measureSurge(args: SurgeBenchArgs): Promise<Measurement[]> {
-  const bare = await onStack(args, "kubectl scale, no client limits", UNLIMITED, scaledByHand);
+  const bare = await onStack(args, "kubectl scale, no client limits", UNLIMITED, scaledOutByHand);
   const ours = await onStack(args, "the stack's tuning", {}, scaledByLoad);
   const stock = await onStack(args, "Kubernetes' defaults", STOCK, scaledByLoad);
   const requests = await onStack(args, "the stack's tuning, by requests", BY_REQUESTS, scaledByLoad);
@@ -184,31 +183,14 @@ async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Sc
   return { seconds: took, delays: run.delays };
 }
 
-/** Without an autoscaler, which would take back what is set by hand. */
-async function scaledByHand({ api, stack, scenario, signal, onStep }: Scaled): Promise<Took> {
-  const { name, tenant, scaling } = scenario.fn;
-  const ledger = new PodLedger();
-  const watching = new AbortController();
-  const watched = watchPods(api, scenario.fn, ledger, watching.signal, onStep);
-  const to = async (pods: number) => {
-    await stack.kubectl(["scale", "deployment", name, "-n", tenant, `--replicas=${pods}`]);
-    const deadline = Date.now() + GIVE_UP.seconds * 1000;
-    for (;;) {
-      const counts = ledger.counts();
-      if (counts.ready === pods && counts.pods === pods && counts.leaving === 0) return;
-      signal.throwIfAborted();
-      if (Date.now() > deadline) throw new Error(`${counts.ready} of ${pods} pods after ${GIVE_UP.seconds} s`);
-      onStep(`${counts.ready} of ${pods} ready`);
-      await sleep(100);
-    }
-  };
+async function scaledOutByHand({ stack, scenario, signal, onStep }: Scaled): Promise<Took> {
+  const { fn } = scenario;
+  const workload = await scaledByHand({ kubectl: stack.kubectl, fn, signal, onStep });
   try {
-    await stack.kubectl(["delete", "hpa", `${name}-hpa`, "-n", tenant]);
-    await to(scaling.min);
-    const took = await seconds(() => to(scaling.max));
-    return { seconds: took, delays: [...ledger.delays].sort((a, b) => a - b) };
+    await workload.to(fn.scaling.min);
+    const took = await seconds(() => workload.to(fn.scaling.max));
+    return { seconds: took, delays: [...workload.ledger.delays].sort((a, b) => a - b) };
   } finally {
-    watching.abort();
-    await watched;
+    await workload.close();
   }
 }
