@@ -1,6 +1,6 @@
 import type { FunctionConfig, StackConfig } from "../config";
 import type { TenantQuota } from "./types";
-import { worstMoment } from "./demand";
+import { podsThere, worstMoment } from "./demand";
 import { sum } from "./numbers";
 import { agentCount, SERVICES_PER_FUNCTION } from "./topology";
 
@@ -29,9 +29,9 @@ export function planQuotas(config: StackConfig): Record<string, TenantQuota> {
 
 function tenantQuota(config: StackConfig, functions: readonly FunctionConfig[]): TenantQuota {
   // Pods that keep room make way on nodes, but count for the quota like any other, also while they wait for a node.
-  const demands = worstMoment(config, functions, agentCount(config)).map(({ fn, size, pods }) => ({
-    size,
-    pods: pods + fn.scaling.buffer,
+  const demands = worstMoment(config, functions, agentCount(config)).map((demand) => ({
+    size: demand.size,
+    pods: podsThere([demand]),
   }));
   const total = (kind: "requests" | "limits") => ({
     cpu: sum(demands, (demand) => demand.pods * demand.size[kind].cpu),

@@ -3,7 +3,7 @@ import type { ScaleOut, ScaleOutPoint } from "./types";
 import { LONGEST_SCALE_OUT, simulateScaleOut, type ScaleOutModel, type ScaleOutTrace } from "./autoscaler";
 import { TOLERANCE, wantedByCpu, wantedByRate, type CpuMetric, type RateMetric } from "./autoscaler-metrics";
 import { requestMetric } from "./autoscaling";
-import { CONTROL_PLANE_FLOOR, controlPlaneRate } from "./demand";
+import { controlPlaneRate } from "./demand";
 import { clamp, roundUp } from "./numbers";
 import { agentCount } from "./topology";
 
@@ -14,7 +14,7 @@ import { agentCount } from "./topology";
 export const METRICS_RESOLUTION = 15;
 /** What a scale-out takes besides the config: of the machines, and of those who tell metrics there. */
 export interface Circumstances {
-  /** Pods/s at most that the control plane creates, binds and hears to be ready. */
+  /** Pods/s at most that the control plane creates, binds and hears to be ready, where its limits allow more. */
   readonly controlPlaneRate: number;
   /** Seconds that a pod has to be old before one reading of it is a measure; two are, whatever its age. */
   readonly youngestRead: number;
@@ -23,7 +23,7 @@ export interface Circumstances {
 }
 
 /** Nodes of their own, whose kubelets say when a container has started, and so how long it took for what it has used. */
-const ON_HOSTS: Circumstances = { controlPlaneRate: CONTROL_PLANE_FLOOR, youngestRead: 10, readingDelay: 1 };
+const ON_HOSTS: Circumstances = { controlPlaneRate: Infinity, youngestRead: 10, readingDelay: 1 };
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 

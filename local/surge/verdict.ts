@@ -96,15 +96,15 @@ function returned(run: SurgeRun): Check {
 function overshoot(run: SurgeRun): Check {
   const { samples, scenario } = run;
   const { max } = scenario.fn.scaling;
-  const rolling = samples.filter(({ second }) => isRolling(run, second));
-  const found = most(samples, ({ second, desired, pods }) =>
-    isRolling(run, second) ? desired : Math.max(desired, pods),
+  const rolling = new Set(samples.filter(({ second }) => isRolling(run, second)));
+  const found = most(samples, (sample) =>
+    rolling.has(sample) ? sample.desired : Math.max(sample.desired, sample.pods),
   );
-  const rolled = rolling.length > 0;
+  const rolled = rolling.size > 0;
   return {
     what: "stays within max",
     aim: `at most ${formatCount(max)}${rolled ? "; of a rollout's pods, wanted at most so many" : ""}`,
-    found: `${formatCount(found)} at most${rolled ? `, and ${formatCount(most(rolling, ({ pods }) => pods))} pods while they rolled` : ""}`,
+    found: `${formatCount(found)} at most${rolled ? `, and ${formatCount(most([...rolling], ({ pods }) => pods))} pods while they rolled` : ""}`,
     met: found <= max,
     binding: true,
   };
