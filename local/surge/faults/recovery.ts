@@ -2,6 +2,7 @@ import type { FunctionConfig } from "../../../infra/config";
 import { enoughPods } from "../../../infra/plan/scale-out";
 import type { Sample, SurgeRun } from "../run";
 import type { FaultRecord } from "./record";
+import type { Fault } from "./schema";
 
 /** What a fault did to those who ask, in seconds from its beginning. */
 export interface Recovery {
@@ -15,6 +16,8 @@ export interface Recovery {
   /** Requests/s that came and that pods could serve at their limit, just before. */
   readonly loadBefore: number;
   readonly capacityBefore: number;
+  /** Pods on the agents that were lost, just before; 0 where none was. */
+  readonly podsOnLost: number;
   /** At the worst moment: requests/s that were shed, and pods that the demand asked for and that did not answer. */
   readonly mostShed: number;
   readonly mostMissing: number;
@@ -62,6 +65,7 @@ function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: 
     answeringBefore: before?.answering ?? 0,
     loadBefore: before?.load ?? 0,
     capacityBefore: before?.capacity ?? 0,
+    podsOnLost: podsOnLost(record.fault, before),
     mostShed: Math.max(0, ...within.map(({ shed }) => shed)),
     mostMissing: Math.max(0, ...within.map(missing)),
     silent: silent * 1000 > LATE * step ? rounded(silent) : 0,
@@ -75,6 +79,12 @@ function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: 
 function lastToLeave(within: readonly Sample[]): Sample | undefined {
   const most = Math.max(0, ...within.map(({ leaving }) => leaving));
   return most === 0 ? undefined : within.find(({ leaving }) => leaving === most);
+}
+
+/** The last agents are the ones that are lost. */
+function podsOnLost(fault: Fault, before: Sample | undefined): number {
+  if (fault.kind !== "lose-agents" || before === undefined) return 0;
+  return before.onNodes.slice(-fault.agents).reduce((sum, pods) => sum + pods, 0);
 }
 
 function rounded(seconds: number): number {

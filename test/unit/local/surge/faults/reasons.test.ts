@@ -21,6 +21,7 @@ function recovery(fault: Fault, more: Partial<Recovery> = {}): Recovery {
       answeringBefore: 5000,
       loadBefore: 100_000,
       capacityBefore: 1e6,
+      podsOnLost: fault.kind === "lose-agents" ? 500 * fault.agents : 0,
       mostShed: 0,
       mostMissing: 0,
     },
@@ -32,14 +33,32 @@ function recovery(fault: Fault, more: Partial<Recovery> = {}): Recovery {
 describe("why it takes so long", () => {
   it("to replace lost agents follows from the stack's own settings", () => {
     const { plan } = contextOf();
-    expect(replacementSeconds(LOST, plan)).toEqual({ least: 32.5, most: 45 });
-    expect(replacementSeconds({ ...LOST, agents: 2 }, plan)).toEqual({ least: 32.5, most: 55 });
+    expect(replacementSeconds({ agents: 1 }, 0, plan)).toEqual({ least: 32.5, most: 45 });
+    // Of two the second is tainted 10 s after the first.
+    expect(replacementSeconds({ agents: 2 }, 0, plan)).toEqual({ least: 42.5, most: 55 });
     const patient = prodConfig({
       cluster: k3s(3, 10),
       controlPlane: { nodeMonitorGracePeriod: "40s", lostNodeToleration: "300s" },
     });
-    expect(replacementSeconds(LOST, planStack(patient))).toEqual({ least: 340, most: 355 });
-    expect(reasonOf(recovery(LOST), contextOf(patient))).toContain("lostNodeToleration (5m): in 340 to 355 s.");
+    expect(replacementSeconds({ agents: 1 }, 0, planStack(patient))).toEqual({ least: 340, most: 355 });
+    expect(reasonOf(recovery(LOST, { podsOnLost: 0 }), contextOf(patient))).toMatch(
+      /lostNodeToleration \(5m\) .* in 340 to 355 s\./,
+    );
+  });
+
+  it("to replace full agents is longer by what the controllers may send, and by marks that come one after the other", () => {
+    const { plan } = contextOf(prodConfig({ cluster: k3s(3, 10), controlPlane: { clientQps: 100 } }));
+    // 500 marks beside 500 events and 3 × 500 requests to evict them, at 100 requests/s; each with a burst of 100 saved up.
+    expect(replacementSeconds({ agents: 1 }, 500, plan).least).toBe(32.5 + 9 + 14);
+    // At 40 ms each the marks take 20 s.
+    expect(replacementSeconds({ agents: 1 }, 500, plan).most).toBe(45 + 20 + 15);
+    // Of two, 1,000 marks beside as many events as one has; the second's 15 s begin 10 s late, or all take 30 s.
+    expect(replacementSeconds({ agents: 2 }, 1000, plan)).toEqual({ least: 32.5 + 14 + 29, most: 45 + 20 + 30 });
+    expect(replacementSeconds({ agents: 2 }, 200, plan).most).toBe(45 + 4 + 10 + 3);
+    const text = reasonOf(recovery(LOST), contextOf());
+    expect(text).toMatch(
+      /marks its 500 pods not ready, .* evicts them by 3 requests each, at \d+ requests\/s \(clientQps\): in/,
+    );
   });
 
   it("to pass over lost pods follows from timeout, load and gateways, and is said to be computed", () => {

@@ -21,9 +21,10 @@ const ROLLED: FaultRecord = {
 /** A good run in which 500 pods do not answer for so many seconds after the loss. */
 function runWith(seconds: number, faults: readonly FaultRecord[] = [LOST, ROLLED]): SurgeRun {
   const good = goodRun(100, { faults });
-  const samples = good.samples.map((sample) =>
-    sample.second >= 200 && sample.second < 200 + seconds ? { ...sample, answering: 4500 } : sample,
-  );
+  const samples = good.samples.map((sample) => ({
+    ...{ ...sample, onNodes: [4500, 500] },
+    ...(sample.second >= 200 && sample.second < 200 + seconds ? { answering: 4500 } : {}),
+  }));
   return { ...good, samples };
 }
 const checkOf = (run: SurgeRun, what: string) => judge(run).checks.find((check) => check.what === what);
@@ -39,7 +40,9 @@ describe("the report of a run with faults", () => {
     for (const text of ["1: agent-10 lost", "200 to 260 s", "500 pods missing", "36 s; given up after 22 s"]) {
       expect(rows[0]).toContain(text);
     }
-    expect(rows[0]).toMatch(/class="badge problem">missed<.*nodeMonitorGracePeriod \(20s, .*in 32\.5 to 45 s\./);
+    expect(rows[0]).toMatch(
+      /class="badge problem">missed<.*nodeMonitorGracePeriod \(20s, .*its 500 pods .*: in [\d.]+ to [\d.]+ s\./,
+    );
     expect(rows[1]).toMatch(/2: checkout rolls<.*>0 s<.*class="badge good">met<.*The demand was met all the time\./);
   });
 
