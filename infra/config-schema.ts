@@ -46,10 +46,11 @@ const tenant = section({
 const controlPlane = section({
   /**
    * Requests/s (and as many at once) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. Measured
-   * on 2 cores, 10 to 5,000 pods by CPU: with 100 pods waited 0.57 s (P50) and 2.94 s (P99) for a node, with 80 0.44 s and 2.42 s,
-   * with 150 and bursts of 300 0.92 s and 4.86 s, and none was ready sooner: what comes faster than it is bound queues for the scheduler.
+   * on 2 cores, 10 to 5,000 pods by CPU: with 90 pods waited 0.09 s (P50) and 1.1 s (P99) for a node, with 100 on the same machine 0.17 s and
+   * 3.2 s, and were ready in 143 and 145 s: what comes faster than it is bound queues for the scheduler. On a slower machine, where 100 took 175 s,
+   * it was 2.9 to 3.0 s (P99), with 80 2.4 s, with 150 and bursts of 300 4.9 s.
    */
-  clientQps: field.positiveCount.default(100),
+  clientQps: field.positiveCount.default(90),
   hpaSyncPeriod: field.duration.prefault("5s"),
   /** Until then the CPU of a young pod counts only by two readings since it was ready; Kubernetes has 5m. */
   hpaCpuInitializationPeriod: field.duration.prefault("20s"),

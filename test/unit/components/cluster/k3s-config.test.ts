@@ -103,8 +103,8 @@ kube-apiserver-arg:
   - tls-cipher-suites=${CIPHERS}
 kube-controller-manager-arg:
   - node-cidr-mask-size=22
-  - kube-api-qps=100
-  - kube-api-burst=100
+  - kube-api-qps=90
+  - kube-api-burst=90
   - concurrent-deployment-syncs=5
   - concurrent-replicaset-syncs=5
   - concurrent-horizontal-pod-autoscaler-syncs=5
@@ -118,8 +118,8 @@ kube-controller-manager-arg:
   - node-monitor-period=5s
   - node-monitor-grace-period=20s
 kube-scheduler-arg:
-  - kube-api-qps=200
-  - kube-api-burst=400
+  - kube-api-qps=180
+  - kube-api-burst=360
 `);
   });
 

@@ -14,8 +14,8 @@ describe("control-plane tuning", () => {
         unreachableTolerationSeconds: 10,
       },
       controllerManager: {
-        kubeApiQps: 100,
-        kubeApiBurst: 100,
+        kubeApiQps: 90,
+        kubeApiBurst: 90,
         concurrentDeploymentSyncs: 5,
         concurrentReplicaSetSyncs: 5,
         concurrentHpaSyncs: 5,
@@ -29,7 +29,7 @@ describe("control-plane tuning", () => {
         nodeMonitorGracePeriod: 20_000,
         terminatedPodGcThreshold: 1250,
       },
-      scheduler: { kubeApiQps: 200, kubeApiBurst: 400 },
+      scheduler: { kubeApiQps: 180, kubeApiBurst: 360 },
       kubelet: {
         maxPods: 890,
         kubeApiQps: 90,

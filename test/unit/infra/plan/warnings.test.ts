@@ -94,7 +94,7 @@ it("sums up the reference production stack in eight lines", () => {
     "Pods at the worst moment: 7,940 of 8,010 (replicas 5,000, surge 1,250, leaving 1,418, system 272)",
     "Requested: 213.5 CPU of 274.4 CPU, 340.5Gi of 1.1Ti memory",
     "serverless-function at peak: 20 requests/s per pod at max; wanted 2,572 replicas by CPU, 5,000 by request rate",
-    "serverless-function from min to max: 126 s (control plane alone 70 s), held back by: nodes; reckoned by request rate, since CPU, which the autoscaler holds, ends at 2,572",
+    "serverless-function from min to max: 126 s (control plane alone 75 s), held back by: nodes; reckoned by request rate, since CPU, which the autoscaler holds, ends at 2,572",
     "Way in at 100,000 requests/s: gateways 79 (of up to 80; 550us each, 70% of 1 CPU), authorizers 75 (of up to 76; 260us each, 70% of 0.5 CPU)",
     "Cost at peak: 0.82 hosts (by cpu) against 2.86 of reference containers (by cpu); saves 71.4% of hosts, 71.4% of CPU, -134.1% of memory",
     "Cost at peak: 0.82 hosts (by cpu) against 0.82 of lean containers (by cpu); saves 0% of hosts, 0% of CPU, -179.6% of memory",
