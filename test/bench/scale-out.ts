@@ -1,5 +1,5 @@
 import { kubectlFor, type Kubectl } from "../../local/control-plane/kubectl";
-import { scaledByHand } from "./by-hand";
+import { scaledByHand, type ScaledByHand } from "./by-hand";
 import type { Bench } from "./home";
 import { compared, seconds, type Measurement } from "./measure";
 
@@ -20,18 +20,26 @@ export async function measureScaleOut(bench: Bench): Promise<Measurement[]> {
   const webhook = await taken(kubectl);
   const samples = { guarded: [] as number[], open: [] as number[] };
   const task = bench.progress.task("scale-out", "taking the autoscaler away");
-  const workload = await scaledByHand({ kubectl, fn, signal: bench.signal, onStep: () => undefined });
+  let workload: ScaledByHand | undefined;
+  let turn = "at first";
   try {
-    await workload.to(fn.scaling.min);
+    workload = await scaledByHand({
+      kubectl,
+      fn,
+      signal: bench.signal,
+      onStep: (step) => task.update(`${turn}: ${step}`),
+    });
+    const { to } = workload;
+    await to(fn.scaling.min);
     for (let round = 1; round <= ROUNDS; round++) {
-      const turns = ["guarded", "open"] as const;
-      for (const turn of round % 2 === 1 ? turns : [...turns].reverse()) {
-        await (turn === "guarded" ? webhook.put() : webhook.take());
-        task.update(`${round} of ${ROUNDS}: ${fn.scaling.max} pods, ${turn}`);
-        samples[turn].push(await seconds(() => workload.to(fn.scaling.max)));
-        task.update(`${round} of ${ROUNDS}: back to ${fn.scaling.min} pods`);
-        await workload.to(fn.scaling.min);
-        bench.progress.note(`  ${round} of ${ROUNDS}: ${turn}: ready in ${samples[turn].at(-1)?.toFixed(1)} s`);
+      const ways = ["guarded", "open"] as const;
+      for (const way of round % 2 === 1 ? ways : [...ways].reverse()) {
+        await (way === "guarded" ? webhook.put() : webhook.take());
+        turn = `${round} of ${ROUNDS}, ${way}`;
+        const took = await seconds(() => to(fn.scaling.max));
+        samples[way].push(took);
+        await to(fn.scaling.min);
+        bench.progress.note(`  ${turn}: ready in ${took.toFixed(1)} s`);
       }
     }
     await webhook.put();
@@ -40,7 +48,7 @@ export async function measureScaleOut(bench: Bench): Promise<Measurement[]> {
     task.fail(bench.signal.aborted ? "stopped" : "failed");
     throw error;
   } finally {
-    await workload.close();
+    await workload?.close();
   }
   const name = `scale-out to ${fn.scaling.max} ready pods, with / without the webhook`;
   return [compared(name, samples.guarded, samples.open, "s")];

@@ -16,12 +16,17 @@ const SECONDS_PER_EVICTED_AGENT = 10;
 const FAILURES_TO_EJECT = 10;
 /** KWOK renews its leases four times in their duration, which is half the grace period. */
 const LEASE_RENEWALS_PER_GRACE = 8;
+/** Nodes that the node controller looks at side by side (nodeUpdateWorkerSize of Kubernetes 1.30). */
+const NODES_AT_ONCE = 8;
 /**
  * Seconds that it takes to mark one pod not ready, where each change has all controllers look at 5,000 pods: measured on two
  * cores without other work, 501 pods in 20.1 s; a write of a pod's status takes 8 ms there where nothing else goes on.
  */
 const SECONDS_PER_MARK = 0.04;
-/** What the controller that evicts asks of the API server for each pod: it reads it, writes why it leaves, and deletes it. */
+/**
+ * What the controller that evicts asks of the API server for each pod: it reads it, writes why it leaves, and deletes it. Its
+ * event is left out: one writer of events waits behind all that evict.
+ */
 const REQUESTS_PER_EVICTED_POD = 3;
 
 export interface ReasonContext {
@@ -69,45 +74,62 @@ const MEANWHILE: Readonly<Record<FaultOf<"kill">["process"], string>> = {
   "kube-scheduler": "no pod gets a node meanwhile; pods that run serve on.",
 };
 
+/** Seconds from the loss of agents. */
+export interface Replacement {
+  /** When the first pods have to leave, at the least: agents that are back later lose them all the same. */
+  readonly begins: number;
+  /** When the last pod has to leave: at the least, and at the most. */
+  readonly least: number;
+  readonly most: number;
+}
+
 /**
- * Seconds from the loss until the last of the agents' pods has to leave: at the least, and at the most. The node controller
- * looks at all nodes in turn: it takes over a lease's renewal at one look, gives the node up at a later one, and taints it at
- * the one after that. The look that gives a node up marks its pods, one after the other and each with an event, and ends only
- * then; after the toleration all are evicted, each by several requests. Both ways end at the controller's client limit.
+ * When the pods of lost agents have to leave. The node controller looks at all nodes in turn: it takes over a lease's renewal
+ * at one look, gives the node up at a later one, and taints it at the one after that. The look that gives a node up marks its
+ * pods not ready, one after the other, and ends only then. After the toleration another controller evicts them all at once.
+ * Each of the two sends what its own client may: `clientQps`, and so many at once where nothing was sent before.
  *
- * @param pods - pods that the lost agents have between them
+ * @param pods - pods that the lost agents have between them, about as many each
  */
-export function replacementSeconds({ agents }: Pick<FaultOf<"lose-agents">, "agents">, pods: number, plan: Plan) {
+export function replacementSeconds(
+  { agents }: Pick<FaultOf<"lose-agents">, "agents">,
+  pods: number,
+  plan: Plan,
+): Replacement {
   const { nodeMonitorGracePeriod, nodeMonitorPeriod, kubeApiQps, kubeApiBurst } = plan.controlPlane.controllerManager;
   const [grace, look] = [nodeMonitorGracePeriod / 1000, nodeMonitorPeriod / 1000];
   const toleration = plan.controlPlane.apiServer.unreachableTolerationSeconds;
-  const taints = (agents - 1) * SECONDS_PER_EVICTED_AGENT;
-  // Nodes are marked side by side, and one after the other writes the events of all.
-  const marking = (send: (requests: number) => number) => send(pods + pods / agents);
-  const evicting = (send: (requests: number) => number) =>
-    Math.max(taints + send((REQUESTS_PER_EVICTED_POD * pods) / agents), send(REQUESTS_PER_EVICTED_POD * pods));
-  const atOnce = (requests: number) => Math.max(0, requests - kubeApiBurst) / kubeApiQps;
+  const each = pods / agents;
+  const afterBurst = (requests: number) => Math.max(0, requests - kubeApiBurst) / kubeApiQps;
   const evenly = (requests: number) => requests / kubeApiQps;
-  return {
-    // The last renewal may have been just before, or nearly its interval ago; and bursts may have been saved up, or none.
-    least: grace * (1 - 1 / LEASE_RENEWALS_PER_GRACE) + marking(atOnce) + look + toleration + evicting(atOnce),
-    most:
-      grace + 3 * look + Math.max(marking(evenly), (pods / agents) * SECONDS_PER_MARK) + toleration + evicting(evenly),
-  };
+  // The marks of the agents share the limit with one writer of events, who sends as many as are marked on one agent.
+  const marks = pods + each;
+  const evicted = (of: number, send: (requests: number) => number) =>
+    Math.max(
+      (of - 1) * SECONDS_PER_EVICTED_AGENT + send(each * REQUESTS_PER_EVICTED_POD),
+      send(of * each * REQUESTS_PER_EVICTED_POD),
+    );
+  // The last renewal may have been just before, or nearly its interval ago.
+  const begins = grace * (1 - 1 / LEASE_RENEWALS_PER_GRACE) + afterBurst(marks) + look + toleration;
+  const marked = Math.max(evenly(marks), Math.ceil(agents / NODES_AT_ONCE) * each * SECONDS_PER_MARK);
+  // Several are given up at one look, or the last ones at the next, which comes when the first ones' pods are marked.
+  const last = Math.max(marked + evicted(agents, evenly), agents > 1 ? 2 * marked + evicted(agents - 1, evenly) : 0);
+  return { begins, least: begins + evicted(agents, afterBurst), most: grace + 3 * look + toleration + last };
 }
 
-function lostAgents(fault: FaultOf<"lose-agents">, recovery: Recovery, { plan, config }: ReasonContext): string {
+function lostAgents(fault: FaultOf<"lose-agents">, { podsOnLost }: Recovery, { plan, config }: ReasonContext): string {
   const { nodeMonitorGracePeriod, nodeMonitorPeriod, kubeApiQps } = plan.controlPlane.controllerManager;
-  const { least, most } = replacementSeconds(fault, recovery.podsOnLost, plan);
+  const { begins, least, most } = replacementSeconds(fault, podsOnLost, plan);
+  const several = fault.agents > 1;
   const ways = [
-    `Kubernetes gives an agent up after nodeMonitorGracePeriod (${formatDuration(nodeMonitorGracePeriod)}, by looks every ${formatDuration(nodeMonitorPeriod)})`,
-    `marks its ${formatCount(recovery.podsOnLost)} pods not ready, one after the other`,
-    fault.agents > 1 ? `taints one each ${SECONDS_PER_EVICTED_AGENT} s` : "taints it a look later",
+    `Kubernetes gives ${several ? "agents" : "an agent"} up after nodeMonitorGracePeriod (${formatDuration(nodeMonitorGracePeriod)}, by looks every ${formatDuration(nodeMonitorPeriod)})`,
+    `marks the function's ${formatCount(podsOnLost)} pods there not ready, ${several ? "those of each agent " : ""}one after the other`,
+    several ? `taints one agent each ${SECONDS_PER_EVICTED_AGENT} s` : "taints the agent a look later",
     `and after lostNodeToleration (${formatDuration(config.controlPlane.lostNodeToleration)}) evicts them by ${REQUESTS_PER_EVICTED_POD} requests each`,
     `at ${formatCount(kubeApiQps)} requests/s (clientQps)`,
   ];
   const text = `${ways.join(", ")}: in ${formatCount(least)} to ${formatCount(most)} s.`;
-  return fault.for / 1000 < least ? `${text} They were back before.` : text;
+  return fault.for / 1000 < begins ? `${text} They were back before.` : text;
 }
 
 /** Seconds until no gateway sends anything to pods that are lost; each gateway finds out by itself. */

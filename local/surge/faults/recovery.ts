@@ -16,14 +16,17 @@ export interface Recovery {
   /** Requests/s that came and that pods could serve at their limit, just before. */
   readonly loadBefore: number;
   readonly capacityBefore: number;
-  /** Pods on the agents that were lost, just before; 0 where none was. */
+  /** The function's pods on the agents that were lost, just before; 0 where none was. */
   readonly podsOnLost: number;
   /** At the worst moment: requests/s that were shed, and pods that the demand asked for and that did not answer. */
   readonly mostShed: number;
   readonly mostMissing: number;
   /** Longest time without an answer of the API server; 0 where it was no longer than steps are. */
   readonly silent: number;
-  /** Of lost agents: when the control plane had given them all up, and when all their pods had to leave. */
+  /**
+   * Of lost agents: when the control plane had given them all up, and when all the function's pods there had to leave; undefined
+   * where the agents were back before.
+   */
   readonly noticed: number | undefined;
   readonly replaced: number | undefined;
   /** When the demand was met, and stayed so; 0 where it always was, undefined where it was not again. */
@@ -52,6 +55,7 @@ function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: 
   const isMet = (sample: Sample) => sample.shed === 0 && missing(sample) <= 0;
   const before = samples.findLast(({ second }) => second < record.began) ?? samples[0];
   const within = samples.filter(({ second }) => second >= record.began && second < until);
+  const onLost = podsOnLost(record.fault, before);
   const lastUnmet = within.findLast((sample) => !isMet(sample));
   const met = lastUnmet && samples.find((sample) => sample.second > lastUnmet.second && isMet(sample));
   const gaps = within.map((sample, index) => sample.second - (within[index - 1] ?? before ?? sample).second);
@@ -65,20 +69,23 @@ function recoveryOf({ samples, scenario }: SurgeRun, record: FaultRecord, next: 
     answeringBefore: before?.answering ?? 0,
     loadBefore: before?.load ?? 0,
     capacityBefore: before?.capacity ?? 0,
-    podsOnLost: podsOnLost(record.fault, before),
+    podsOnLost: onLost,
     mostShed: Math.max(0, ...within.map(({ shed }) => shed)),
     mostMissing: Math.max(0, ...within.map(missing)),
     silent: silent * 1000 > LATE * step ? rounded(silent) : 0,
     noticed: record.noticed === undefined ? undefined : rounded(record.noticed - record.began),
-    replaced: record.fault.kind === "lose-agents" ? since(lastToLeave(within)) : undefined,
+    replaced: since(lastToLeave(within, onLost)),
     metAgain: lastUnmet === undefined ? 0 : since(met),
   };
 }
 
-/** Pods of lost agents leave, and cannot: there is nobody to end them. So they add up until the last has to leave. */
-function lastToLeave(within: readonly Sample[]): Sample | undefined {
+/**
+ * Pods of lost agents leave, and cannot: there is nobody to end them. So they add up until the last has to leave, but where the
+ * agents come back before.
+ */
+function lastToLeave(within: readonly Sample[], onLost: number): Sample | undefined {
   const most = Math.max(0, ...within.map(({ leaving }) => leaving));
-  return most === 0 ? undefined : within.find(({ leaving }) => leaving === most);
+  return onLost === 0 || most < onLost ? undefined : within.find(({ leaving }) => leaving === most);
 }
 
 /** The last agents are the ones that are lost. */

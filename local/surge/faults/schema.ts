@@ -22,7 +22,8 @@ export const faultsSchema = z.array(
       kind: z.literal("lose-agents"),
       at,
       agents: field.positiveCount.default(1),
-      for: field.duration.prefault("60s"),
+      // Two full agents are replaced by then (replacementSeconds).
+      for: field.duration.prefault("2m"),
     }),
     // K3s's unit starts it again after RestartSec=5s.
     section({ kind: z.literal("kill"), at, process: z.enum(PROCESSES), for: field.duration.prefault("5s") }),

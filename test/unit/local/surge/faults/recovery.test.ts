@@ -19,12 +19,12 @@ function record(fault: Fault, more: Partial<FaultRecord> = {}): FaultRecord {
   return { fault, what: fault.kind, began, ended, troubles: [], ...more };
 }
 
-/** 5,000 pods answer, but for what `seen` says of the seconds after the first fault. */
+/** 5,000 pods answer, 500 of them on the last node, but for what `seen` says of the seconds after the first fault. */
 function recover(seen: (after: number) => Seen, ...records: FaultRecord[]) {
   const begin = records[0]!.began;
   const at = (second: number) => {
     const own = second >= begin ? seen(second - begin) : {};
-    return { ready: 5000, answering: own.ready ?? 5000, leaving: 0, ...own };
+    return { ready: 5000, answering: own.ready ?? 5000, leaving: 0, onNodes: [4500, 500], ...own };
   };
   return recoveriesOf(runOf(at, 400, { faults: records }));
 }
@@ -79,6 +79,14 @@ describe("recovery from a fault", () => {
       record(LOST, { noticed: 124 }),
     );
     expect(found).toMatchObject({ noticed: 24, replaced: 34, metAgain: 36, mostMissing: 500 });
+  });
+
+  it("does not call pods replaced of agents that came back while they were evicted", () => {
+    const [found] = recover(
+      (after) => ({ answering: after < 44 ? 4500 : 5000, leaving: after >= 34 && after < 44 ? 120 : 0 }),
+      record({ ...LOST, for: 44_000 }, { noticed: 124 }),
+    );
+    expect(found).toMatchObject({ podsOnLost: 500, replaced: undefined, metAgain: 44 });
   });
 
   it("of agents that come back before anybody knows has no such parts", () => {

@@ -17,19 +17,19 @@ describe("faults of a scenario", () => {
       withFaults(
         { at: "30s", kind: "kill", process: "etcd" },
         { at: "60s", kind: "lose-agents" },
-        { at: "2m", kind: "metrics-server-gone" },
-        { at: "3m", kind: "quota", pods: 5000 },
-        { at: "4m", kind: "rollout" },
-        { at: "4m", kind: "up" },
+        { at: "3m", kind: "metrics-server-gone" },
+        { at: "4m", kind: "quota", pods: 5000 },
+        { at: "5m", kind: "rollout" },
+        { at: "5m", kind: "up" },
       ),
     );
     expect(faults).toEqual([
       { at: 30_000, kind: "kill", process: "etcd", for: 5000 },
-      { at: 60_000, kind: "lose-agents", agents: 1, for: 60_000 },
-      { at: 120_000, kind: "metrics-server-gone", for: 60_000 },
-      { at: 180_000, kind: "quota", pods: 5000, for: 30_000 },
-      { at: 240_000, kind: "rollout" },
-      { at: 240_000, kind: "up" },
+      { at: 60_000, kind: "lose-agents", agents: 1, for: 120_000 },
+      { at: 180_000, kind: "metrics-server-gone", for: 60_000 },
+      { at: 240_000, kind: "quota", pods: 5000, for: 30_000 },
+      { at: 300_000, kind: "rollout" },
+      { at: 300_000, kind: "up" },
     ]);
   });
 });
@@ -56,7 +56,7 @@ describe("faults that make no sense are refused", () => {
     [
       "into what comes after the curve",
       [{ at: "340s", kind: "lose-agents" }],
-      "faults[0].for: 1m: must be above 0s and at most 10s, when the curve ends at 350s; shorten it",
+      "faults[0].for: 2m: must be above 0s and at most 10s, when the curve ends at 350s; shorten it",
     ],
     [
       "longer than nodes are silent",
@@ -82,7 +82,7 @@ describe("faults that make no sense are refused", () => {
         { at: "1m", kind: "lose-agents" },
         { at: "119s", kind: "up" },
       ],
-      "faults[1].at: 119s: faults[0] lasts until 2m, and what two do at once could not be told apart; put faults in the order",
+      "faults[1].at: 119s: faults[0] lasts until 3m, and what two do at once could not be told apart; put faults in the order",
     ],
     [
       "time that goes back",
