@@ -5,7 +5,8 @@ import { connect } from "../../local/surge/api";
 import { PodLedger } from "../../local/surge/pods";
 import { watchPods } from "../../local/surge/watch";
 
-const GIVE_UP = { seconds: 1800 };
+/** Until a way that does not get there is given up. */
+export const GIVE_UP = { seconds: 1800 };
 
 /** A function whose pods are set by `kubectl scale`, as fast as the control plane makes them. */
 export interface ScaledByHand {

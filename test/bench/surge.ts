@@ -3,7 +3,7 @@ import type { StackConfig } from "../../infra/config";
 import { DEFAULT_FUNCTION_NAME } from "../../infra/config-function";
 import { readStackFile } from "../../local/engine/stack-file";
 import type { Progress } from "../../local/progress";
-import { connect, type Api } from "../../local/surge/api";
+import { connect } from "../../local/surge/api";
 import { counterFor } from "../../local/surge/command";
 import { simulatedDriver } from "../../local/surge/drive";
 import { expect } from "../../local/surge/expected";
@@ -12,7 +12,7 @@ import { quantile } from "../../local/surge/pods";
 import { parseScenario, type Scenario } from "../../local/surge/scenario";
 import { most, secondsToReady } from "../../local/surge/verdict";
 import { LocalStack } from "../support/local-stack";
-import { scaledByHand } from "./by-hand";
+import { GIVE_UP, scaledByHand } from "./by-hand";
 import { compared, seconds, type Measurement } from "./measure";
 
 export interface SurgeBenchArgs {
@@ -24,7 +24,6 @@ export interface SurgeBenchArgs {
 const CPU_PER_REQUEST = "400us";
 /** All at once, for longer than the slowest takes. */
 const PEAK = { from: "1s", to: "30m" };
-const GIVE_UP = { seconds: 1800 };
 
 /** Kubernetes' own defaults; the scheduler's 50 requests/s are 40 here, since the plan gives it twice the others'. */
 const STOCK: Changes = {
@@ -102,7 +101,6 @@ interface ScaleOutTime extends Took {
 }
 
 interface Scaled {
-  readonly api: Api;
   readonly config: StackConfig;
   readonly stack: LocalStack;
   readonly scenario: Scenario;
@@ -127,15 +125,10 @@ async function onStack(
     const { config } = readStackFile(stack.root, "local");
     const scenario = flashSale(config);
     const { min, max } = scenario.fn.scaling;
-    const api = await connect(stack.kubectl);
-    try {
-      const took = await scaleOut({ api, config, stack, scenario, signal, onStep: task.update });
-      signal.throwIfAborted();
-      task.done(`${min} to ${max} in ${took.seconds.toFixed(1)} s`);
-      return { from: min, to: max, ...took };
-    } finally {
-      api.close();
-    }
+    const took = await scaleOut({ config, stack, scenario, signal, onStep: task.update });
+    signal.throwIfAborted();
+    task.done(`${min} to ${max} in ${took.seconds.toFixed(1)} s`);
+    return { from: min, to: max, ...took };
   } catch (error) {
     task.fail(signal.aborted ? "stopped" : "failed");
     throw error;
@@ -157,10 +150,11 @@ function flashSale(config: StackConfig): Scenario {
 }
 
 /** Plays the load until the last pod is ready, and no further. */
-async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Scaled): Promise<Took> {
+async function scaledByLoad({ config, stack, scenario, signal, onStep }: Scaled): Promise<Took> {
   const expected = expect(config, scenario, { kind: "simulated", cores: cpus().length });
   const counter = await counterFor(stack.paths, config, scenario.fn);
   const reached = new AbortController();
+  const api = await connect(stack.kubectl);
   const run = await play({
     ...{ stack: "local", kind: "simulated", api, scenario, expected, nodes: [] },
     driver: simulatedDriver(api, config.functions, scenario.fn, counter),
@@ -174,7 +168,7 @@ async function scaledByLoad({ api, config, stack, scenario, signal, onStep }: Sc
     },
     warn: onStep,
     signal: AbortSignal.any([signal, reached.signal]),
-  });
+  }).finally(() => api.close());
   signal.throwIfAborted();
   const took = secondsToReady(run, expected.goal);
   if (took === undefined) {

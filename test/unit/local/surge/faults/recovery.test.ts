@@ -81,6 +81,15 @@ describe("recovery from a fault", () => {
     expect(found).toMatchObject({ noticed: 24, replaced: 34, metAgain: 36, mostMissing: 500 });
   });
 
+  it("knows how many pods were on the agents that were lost", () => {
+    const onNodes = [4400, 350, 250];
+    const podsOnLost = (fault: Fault) =>
+      recoveriesOf(runOf(() => ({ ready: 5000, onNodes }), 400, { faults: [record(fault)] }))[0]!.podsOnLost;
+    expect(podsOnLost(LOST)).toBe(250);
+    expect(podsOnLost({ ...LOST, agents: 2 })).toBe(600);
+    expect(podsOnLost(KILLED)).toBe(0);
+  });
+
   it("does not call pods replaced of agents that came back while they were evicted", () => {
     const [found] = recover(
       (after) => ({ answering: after < 44 ? 4500 : 5000, leaving: after >= 34 && after < 44 ? 120 : 0 }),
@@ -134,14 +143,5 @@ describe("enough pods for a load", () => {
 
   it("are all at the peak, and min where nobody comes", () => {
     expect([enoughFor(100_000, fn), enoughFor(0, fn), enoughFor(50_000, fn)]).toEqual([5000, 10, 2599]);
-  });
-
-  it("knows how many pods were on the agents that were lost", () => {
-    const onNodes = [4400, 350, 250];
-    const podsOnLost = (fault: Fault) =>
-      recoveriesOf(runOf(() => ({ ready: 5000, onNodes }), 400, { faults: [record(fault)] }))[0]!.podsOnLost;
-    expect(podsOnLost(LOST)).toBe(250);
-    expect(podsOnLost({ ...LOST, agents: 2 })).toBe(600);
-    expect(podsOnLost(KILLED)).toBe(0);
   });
 });
