@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs make targets in stages, one argument each, and ends with what failed, the number of tests, and a table of the time
-# that each target took. The parts of a stage between `|` run at the same time, each line with its target's name before
-# it: tests on real nodes and hosts mostly wait, for pods, reboots and timeouts. After a failure no further stage begins.
+# Runs make targets in stages, one argument each, and ends with a table of the time that each target took, what failed, and
+# the number of tests. The parts of a stage between `|` run at the same time, each line with its target's name before it: tests
+# on real nodes and hosts mostly wait, for pods, reboots and timeouts. After a failure no further stage begins.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -89,8 +89,8 @@ for stage in "$@"; do
   ((status == 0)) || break
 done
 
-printf '\n== in all\n'
-node --import tsx test/summary.ts $(ls .local/tests-*.json 2>/dev/null)
 printf '\n== time, %d s in all\n' "$SECONDS"
 cat "$results/times" "$tightest" 2>/dev/null
+printf '\n== in all\n'
+node --import tsx test/summary.ts $(ls .local/tests-*.json 2>/dev/null)
 exit "$status"

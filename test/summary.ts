@@ -9,36 +9,37 @@ const LONGEST = 300;
 const SLOWEST = 8;
 
 /**
- * Ends `make test`: what failed, each with the start of its reason; then, since of a long run often only the end is kept,
- * a line for each file with failures, which files took longest, and how many tests there were. Its arguments are the
+ * Ends `make test`: which files took longest; what failed, each with the start of its reason; and, since of a long run often only
+ * the very end is kept, last of all a line for each file with failures, and how many tests there were. Its arguments are the
  * reports of the suites.
  */
 function main(reportFiles: readonly string[]): void {
   const reports = reportFiles.map((file) => JSON.parse(readFileSync(file, "utf8")) as SuiteReport);
-  const failures = reports.flatMap((report) => report.failures);
-  for (const { name, reason } of failures) console.log(`\nfailed: ${name}\n${shortened(reason)}`);
-
-  const files = new Set(failures.map(({ file }) => file));
-  if (files.size > 0) console.log("");
-  for (const file of files) {
-    const own = failures.filter((failure) => failure.file === file);
-    console.log(`${file ?? "nobody knows where"}: ${own.length} failed, first ${inOneLine(own[0])}`);
-  }
-
   const slowest = reports.flatMap((report) => report.files).sort((one, other) => other.seconds - one.seconds);
   console.log("\nslowest files:");
   for (const { file, seconds } of slowest.slice(0, SLOWEST)) {
     console.log(`${seconds.toFixed(0).padStart(6)} s  ${file}`);
   }
 
+  const failures = reports.flatMap((report) => report.failures);
+  for (const { name, reason } of failures) console.log(`\nfailed: ${name}\n${shortened(reason)}`);
+
+  console.log("");
+  for (const file of new Set(failures.map(({ file }) => file))) {
+    const own = failures.filter((failure) => failure.file === file);
+    console.log(`${file ?? "nobody knows where"}: ${own.length} failed, first ${inOneLine(own[0])}`);
+  }
   const sum = (key: "passed" | "failed" | "skipped") => reports.reduce((total, report) => total + report[key], 0);
-  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
 }
 
+/** `is placed (line 84): AssertionError: expected 1 to be 2`. */
 function inOneLine(failure: Failure | undefined): string {
   if (failure === undefined) return "";
-  const [reason = ""] = failure.reason.replaceAll(COLOUR, "").split("\n");
-  return `${failure.name.split(" > ").at(-1)?.slice(0, 60)}: ${reason.slice(0, 100)}`;
+  const [reason = "", ...stack] = failure.reason.replaceAll(COLOUR, "").split("\n");
+  const line = failure.file && stack.join("\n").split(`${failure.file}:`)[1]?.match(/^\d+/)?.[0];
+  const where = line === undefined ? "" : ` (line ${line})`;
+  return `${failure.name.split(" > ").at(-1)?.slice(0, 60)}${where}: ${reason.slice(0, 100)}`;
 }
 
 function shortened(reason: string): string {
