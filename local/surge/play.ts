@@ -1,19 +1,17 @@
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { autoscalerName } from "../../components/functions/names";
-import { formatCount } from "../../infra/plan/numbers";
-import { ProblemsError, type Problem } from "../../infra/problems";
 import type { Api } from "./api";
 import { watchAutoscaler } from "./autoscaler";
 import { lengthOf, loadAt } from "./curve";
 import type { Driver } from "./drive";
 import type { Expected } from "./expected";
 import { NO_FAULTS, type Faults } from "./faults/player";
+import { goToMin } from "./go-to-min";
 import { LoadError } from "./load/driver";
 import type { Phase } from "./load/messages";
 import { PodLedger, quantile } from "./pods";
 import type { Ending, Sample, SurgeRun } from "./run";
-import { loadHeldByMin, type Scenario } from "./scenario";
+import type { Scenario } from "./scenario";
 import type { View } from "./view";
 import { watchPods } from "./watch";
 
@@ -33,8 +31,8 @@ export interface PlayArgs {
   readonly signal: AbortSignal;
 }
 
-/** Seconds: to get to min before the curve begins; without an answer until there will be none. */
-const PATIENCE = { begin: 300, silence: 60 };
+/** Seconds without an answer until there will be none. */
+const PATIENCE = 60;
 
 /**
  * Plays a scenario to its end: the function's pods go to min, the curve begins, and it is over when they are back at
@@ -56,6 +54,7 @@ export async function play(args: PlayArgs): Promise<SurgeRun> {
   const watched = watchPods(api, scenario.fn, ledger, watching.signal, onTrouble);
   try {
     await goToMin(args, ledger);
+    ledger.forgetDelays();
     began = Date.now();
     ending = await steps({ ...args, faults, ledger, samples, onTrouble, second });
   } finally {
@@ -105,7 +104,7 @@ async function steps({ ledger, samples, onTrouble, second, ...args }: Steps): Pr
     } catch (error) {
       if (error instanceof LoadError) throw error;
       onTrouble((error as Error).message);
-      if (at - answered > PATIENCE.silence) return "no answer";
+      if (at - answered > PATIENCE) return "no answer";
     }
     if (at > expected.limit) return "out of time";
     // Steps keep to the clock; those that the machine was too slow for are left out.
@@ -152,67 +151,6 @@ function isOver(
   const { min } = fn.scaling;
   const after = Math.max(lengthOf(curve) / 1000, expected.quietFrom);
   return second > after && desired === min && pods === min && ready === min && leaving === 0;
-}
-
-/** To where the curve begins. The autoscaler would go there too, a tenth of the pods at a time. */
-async function goToMin(args: PlayArgs, ledger: PodLedger): Promise<void> {
-  const { api, driver, scenario, view, signal } = args;
-  const { fn } = scenario;
-  const { min } = fn.scaling;
-  // At the steady usage it keeps what it is given. At any other it would count the pods that leave, and want most of them back.
-  await driver.restore();
-  await untilQuiet(args, ledger);
-  if (signal.aborted) return;
-  const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
-  await api.patch(scale, "application/merge-patch+json", { spec: { replicas: min } });
-  await waitFor(args, async () => {
-    const { desired } = await watchAutoscaler(api, fn);
-    const { pods, ready, leaving } = ledger.counts();
-    if (desired === min && pods === min && ready === min && leaving === 0) return undefined;
-    view.note(`${fn.name} goes to min: ${pods} pods, ${leaving} leave, ${desired} wanted`);
-    return {
-      value: `${pods} pods, ${ready} ready, ${desired} wanted by its autoscaler`,
-      limit: `not at min ${min} after ${PATIENCE.begin} s`,
-    };
-  });
-}
-
-/** Requests are read as an average: of an earlier load, some are read long after the last came. */
-async function untilQuiet(args: PlayArgs, ledger: PodLedger): Promise<void> {
-  const { api, driver, scenario, view } = args;
-  const { fn } = scenario;
-  if (driver.isSeen === undefined) return;
-  const held = loadHeldByMin(fn, fn.workload.cpuPerRequest);
-  await waitFor(args, async () => {
-    const { reading } = await watchAutoscaler(api, fn);
-    // Of a function that has no pods nothing is read.
-    const read = reading ?? (fn.scaling.min === 0 ? 0 : undefined);
-    const all = read && read * ledger.counts().pods;
-    const isSeen = driver.isSeen?.() !== false;
-    if (isSeen && all !== undefined && all <= held) return undefined;
-    const now = all === undefined ? "nothing" : `${formatCount(all)} requests/s`;
-    const value = isSeen ? `its autoscaler reads ${now}` : "its Prometheus has not read what is counted";
-    view.note(`${fn.name}: nobody asks; waiting until that is read: ${value}`);
-    return { value, limit: `nobody asks, and that was not read for ${PATIENCE.begin} s` };
-  });
-}
-
-/** Looks each second, until nothing is wrong. @throws ProblemsError with what still is when patience is over */
-async function waitFor(
-  { scenario, signal }: PlayArgs,
-  wrong: () => Promise<Pick<Problem, "value" | "limit"> | undefined>,
-) {
-  const { fn } = scenario;
-  const deadline = Date.now() + PATIENCE.begin * 1000;
-  while (!signal.aborted) {
-    const found = await wrong();
-    if (found === undefined) return;
-    if (Date.now() > deadline) {
-      const fix = `make status shows what runs, and kubectl -n ${fn.tenant} describe hpa ${autoscalerName(fn)} what it waits for`;
-      throw new ProblemsError("The surge cannot begin", [{ path: fn.name, ...found, fix }]);
-    }
-    await sleep(1000, undefined, { signal }).catch(() => undefined);
-  }
 }
 
 function delaysOf({ delays }: PodLedger): { readonly p50: number | undefined; readonly p99: number | undefined } {

@@ -92,6 +92,13 @@ export class PodLedger {
     return nodes;
   }
 
+  /** From here on the delays count: of pods that came before nobody asks. */
+  forgetDelays(): void {
+    this.waited.length = 0;
+    this.started.length = 0;
+    this.missed = 0;
+  }
+
   /** Milliseconds from created to bound, of each pod whose both moments were seen. */
   get delays(): readonly Millis[] {
     return this.waited;

@@ -41,6 +41,16 @@ describe("the ledger of pods", () => {
     expect(pods.unseen).toBe(0);
   });
 
+  it("forgets what came before it counts", () => {
+    const pods = ledger();
+    pods.seen(pod("a"), 1000);
+    pods.seen(bound("a", { ready: true }), 1030);
+    pods.seen(bound("unseen"), 1100);
+    pods.forgetDelays();
+    expect([pods.delays, pods.starts, pods.unseen]).toEqual([[], [], 0]);
+    expect(pods.counts().pods).toBe(3);
+  });
+
   it("does not know how long they waited that were there before", () => {
     const pods = ledger();
     pods.seen(bound("old", { leaving: true }), 500);
