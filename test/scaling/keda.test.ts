@@ -159,8 +159,8 @@ describe("functions that are scaled by their requests", () => {
 
   it("have a surge of requests played to them: from none to max, and back to none", async () => {
     const at = (second: number, requestsPerSecond: number) => ({ at: `${second}s`, requestsPerSecond });
-    // The first and the last wake nobody. In five seconds of the way up all of it is there.
-    const curve = [at(0, 2), at(5, 2), at(10, 1200), at(100, 1200), at(102, 2)];
+    // The first and the last wake nobody. All of it is there before a pod can be.
+    const curve = [at(0, 2), at(5, 2), at(6, 1200), at(100, 1200), at(102, 2)];
     writeFileSync(join(stack.root, "surge.yaml"), stringify({ function: SLEEPER, cpuPerRequest: "400us", curve }));
     const early = await stack.start("surge").outcome;
     expect([early.code, early.stderr]).toEqual([
