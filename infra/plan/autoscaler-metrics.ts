@@ -39,25 +39,31 @@ export interface CpuMetric {
   readonly initializationPeriod: number;
   /** From a reading until the autoscaler can have it. */
   readonly delay: number;
+  /** Whether a reading is what a pod has used on average since the one before, or what it uses at that moment. */
+  readonly averaged: boolean;
 }
 
 /**
- * Reads all pods every so often, the first time half a resolution after the jump: what a pod has used on average since the
- * reading before. The autoscaler sums up the usage of pods that have metrics which it believes, and counts the others as
+ * Reads all pods every so often, the first time half a resolution after the jump. The autoscaler sums up the usage of pods that have metrics which it believes, and counts the others as
  * idle; so a step waits for the metrics of the pods that the step before made.
  */
 export function wantedByCpu(metric: CpuMetric): Wanted {
-  const { min, usage, target, resolution, youngest, delay } = metric;
+  const { min, usage, target, resolution, youngest, delay, averaged } = metric;
   const first = Math.ceil(resolution / 2);
   return (second, soFar) => {
     const reading = lastReading(second - delay, first, resolution);
     if (reading < first) return min;
-    let used = 0;
-    for (let at = reading - resolution + 1; at <= reading; at++) used += at < 0 ? 0 : usage(soFar.ready(at));
-    const wanted = (believed(second, soFar) * used) / resolution / target;
+    const used = averaged ? averageBefore(reading, soFar) : usage(soFar.ready(reading));
+    const wanted = (believed(second, soFar) * used) / target;
     const change = wanted / soFar.created(second - 1) - 1;
     return Math.abs(change) <= TOLERANCE ? undefined : Math.ceil(wanted);
   };
+
+  function averageBefore(reading: number, { ready }: SoFar): number {
+    let used = 0;
+    for (let at = reading - resolution + 1; at <= reading; at++) used += at < 0 ? 0 : usage(ready(at));
+    return used / resolution;
+  }
 
   /** Pods whose metrics count: all that were ready by some second, since pods come to be believed in their order. */
   function believed(second: number, { ready }: SoFar): number {

@@ -20,10 +20,17 @@ export interface Circumstances {
   readonly youngestRead: number;
   /** Seconds from when metrics-server begins to read until the autoscaler has gone by it. */
   readonly readingDelay: number;
+  /** Whether a pod's CPU is read as the average since the reading before; else it is what it uses at that moment. */
+  readonly averagedReadings: boolean;
 }
 
 /** Nodes of their own, whose kubelets say when a container has started, and so how long it took for what it has used. */
-const ON_HOSTS: Circumstances = { controlPlaneRate: Infinity, youngestRead: 10, readingDelay: 1 };
+const ON_HOSTS: Circumstances = {
+  controlPlaneRate: Infinity,
+  youngestRead: 10,
+  readingDelay: 1,
+  averagedReadings: true,
+};
 /** Points of a curve that is passed on. */
 const CURVE_POINTS = 60;
 
@@ -129,6 +136,7 @@ function cpuMetric({ config, fn, circumstances }: ScaledOut): CpuMetric {
     initializationPeriod: config.controlPlane.hpaCpuInitializationPeriod / 1000,
     youngest: circumstances.youngestRead,
     delay: circumstances.readingDelay,
+    averaged: circumstances.averagedReadings,
   };
 }
 

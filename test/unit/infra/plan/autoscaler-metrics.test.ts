@@ -11,7 +11,7 @@ const NEVER = more(Infinity);
 describe("a load by CPU", () => {
   const metric: CpuMetric = {
     ...{ min: 10, usage: () => 100, target: 10 },
-    ...{ resolution: 15, youngest: 10, initializationPeriod: 20, delay: 1 },
+    ...{ resolution: 15, youngest: 10, initializationPeriod: 20, delay: 1, averaged: true },
   };
   const wanted = wantedByCpu(metric);
 
@@ -20,6 +20,11 @@ describe("a load by CPU", () => {
     // Nine seconds of fifteen at ten times the target; at the reading after it, all of them.
     expect([9, 23].map((second) => wanted(second, NEVER))).toEqual([60, 60]);
     expect([24, 60].map((second) => wanted(second, NEVER))).toEqual([100, 100]);
+  });
+
+  it("shows all of it at once where what is used at that moment is read", () => {
+    const atOnce = wantedByCpu({ ...metric, averaged: false });
+    expect([8, 9, 60].map((second) => atOnce(second, NEVER))).toEqual([10, 100, 100]);
   });
 
   /** The second from which a hundred pods ask for ten times as many. */
