@@ -42,7 +42,7 @@ export class LoadGenerator {
   private phase: Phase = "quiet";
   private owed = 0;
   private ticked = performance.now();
-  private reported = performance.now();
+  private reported = this.ticked;
   private counts = fresh();
 
   constructor(private readonly target: LoadTarget) {
@@ -66,7 +66,8 @@ export class LoadGenerator {
   /** Asks so often from now on, and tells what was seen since this was last said. */
   follow(rate: number, phase: Phase): LoadReport {
     this.tick();
-    const now = performance.now();
+    // To which what is due was counted; sending it has taken its time since.
+    const now = this.ticked;
     const { latency, ...counts } = this.counts;
     const report = {
       ...counts,
