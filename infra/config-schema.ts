@@ -48,7 +48,8 @@ const controlPlane = section({
    * Requests/s (and as many at once) that controller-manager may send; the scheduler gets twice as much. Kubernetes' own default is 20. Measured
    * on 2 cores, 10 to 5,000 pods by CPU: with 90 pods waited 0.09 s (P50) and 1.1 s (P99) for a node, with 100 on the same machine 0.17 s and
    * 3.2 s, and were ready in 143 and 145 s: what comes faster than it is bound queues for the scheduler. On a slower machine, where 100 took 175 s,
-   * it was 2.9 to 3.0 s (P99), with 80 2.4 s, with 150 and bursts of 300 4.9 s.
+   * it was 2.9 to 3.0 s (P99), with 80 2.4 s, with 150 and bursts of 300 4.9 s. All of that with simulated pods that count from their third
+   * reading on; since they do from the second, the same takes 114 to 122 s.
    */
   clientQps: field.positiveCount.default(90),
   hpaSyncPeriod: field.duration.prefault("5s"),

@@ -351,7 +351,7 @@ export async function whyUnreachable(paths: Paths, file: StackFile): Promise<str
   );
 }
 
-/** Seconds to wait for the autoscaler's first reading: two scrapes of metrics-server, 10 s apart, and a sync. */
+/** Seconds to wait for the autoscaler's first reading: two scrapes of metrics-server, 15 s apart, and a sync. */
 const READING_SECONDS = 60;
 
 async function showResult(session: Session, file: StackFile): Promise<void> {

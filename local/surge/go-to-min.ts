@@ -19,7 +19,7 @@ export interface BeginArgs {
   readonly signal: AbortSignal;
 }
 
-/** Seconds to get to min before the curve begins. */
+/** Seconds until the function has to be at min. */
 const PATIENCE = 300;
 /** Between two looks. */
 const LOOK: Millis = 1000;
@@ -29,13 +29,18 @@ const HEARD: Millis = 500;
 /** What is still in the way. */
 type Wrong = Pick<Problem, "value" | "limit">;
 
+/** With the clock's milliseconds at which patience is over. */
+type Wait = BeginArgs & { readonly deadline: Millis };
+
 /**
  * To where the curve begins, since the autoscaler would take minutes to go there. What was asked before is first to be read no
- * more: by a reading that is older the autoscaler would at once take back what it is given.
+ * more: by a reading that is older the autoscaler would at once take back what it is given. (A real pod's is an average, in which some
+ * may be left: from there the autoscaler goes back by itself, since real pods that nobody asks use nothing.)
  *
  * @throws ProblemsError where the function is not at min after five minutes
  */
-export async function goToMin(args: BeginArgs, ledger: PodLedger): Promise<void> {
+export async function goToMin(begin: BeginArgs, ledger: PodLedger): Promise<void> {
+  const args: Wait = { ...begin, deadline: Date.now() + PATIENCE * 1000 };
   const { api, driver, scenario, view, signal } = args;
   const { fn } = scenario;
   const { min } = fn.scaling;
@@ -64,14 +69,16 @@ interface PodMetrics {
 }
 
 /** CPU is read as it was when metrics-server last looked, up to a quarter of a minute ago. */
-async function untilUsageIsRead(args: BeginArgs, since: Millis): Promise<void> {
+async function untilUsageIsRead(args: Wait, since: Millis): Promise<void> {
   const { api, scenario, view } = args;
   const { fn } = scenario;
   const selector = encodeURIComponent(`app.kubernetes.io/name=${fn.name}`);
   const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${fn.tenant}/pods?labelSelector=${selector}`;
   const readBefore = async () => {
     const { items } = await api.get<{ readonly items: readonly PodMetrics[] }>(path);
-    const old = items.filter(({ timestamp }) => Date.parse(timestamp) < since + HEARD).length;
+    if (items.length === 0) return "it has read none of its pods yet";
+    // One that it could not read has no time.
+    const old = items.filter(({ timestamp }) => !(Date.parse(timestamp) >= since + HEARD)).length;
     return old > 0 && `what ${formatCount(old)} of ${formatCount(items.length)} pods use was read before`;
   };
   await waitFor(args, async () => {
@@ -84,7 +91,7 @@ async function untilUsageIsRead(args: BeginArgs, since: Millis): Promise<void> {
 }
 
 /** Requests are read as an average: of an earlier load, some are read long after the last came. */
-async function untilNobodyAsks(args: BeginArgs, ledger: PodLedger): Promise<void> {
+async function untilNobodyAsks(args: Wait, ledger: PodLedger): Promise<void> {
   const { api, driver, scenario, view } = args;
   const { fn } = scenario;
   if (driver.isSeen === undefined) return;
@@ -104,9 +111,8 @@ async function untilNobodyAsks(args: BeginArgs, ledger: PodLedger): Promise<void
 }
 
 /** Looks each second, until nothing is wrong. @throws ProblemsError with what still is when patience is over */
-async function waitFor({ scenario, signal }: BeginArgs, wrong: () => Promise<Wrong | undefined>): Promise<void> {
+async function waitFor({ scenario, signal, deadline }: Wait, wrong: () => Promise<Wrong | undefined>): Promise<void> {
   const { fn } = scenario;
-  const deadline = Date.now() + PATIENCE * 1000;
   while (!signal.aborted) {
     const found = await wrong();
     if (found === undefined) return;

@@ -9,6 +9,15 @@ import { k3s, rawConfig } from "../../infra/support";
 /** The reference workload on ten agents. */
 export const CONFIG: StackConfig = parseConfig(rawConfig({ cluster: k3s(3, 10) }));
 
+/** The same, scaled by requests. */
+export const byRequests = (scaling: object) =>
+  parseConfig(
+    rawConfig({
+      cluster: k3s(3, 10),
+      functions: [{ objectives: { availability: "99.9%" }, scaling: { metric: "rps", ...scaling } }],
+    }),
+  );
+
 /** Simulated nodes on two cores. */
 export const PLACE = { kind: "simulated", cores: 2 } as const;
 
