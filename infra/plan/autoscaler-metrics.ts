@@ -44,8 +44,9 @@ export interface CpuMetric {
 }
 
 /**
- * Reads all pods every so often, the first time half a resolution after the jump. The autoscaler sums up the usage of pods that have metrics which it believes, and counts the others as
- * idle; so a step waits for the metrics of the pods that the step before made.
+ * Reads all pods every so often, the first time half a resolution after the jump. The autoscaler sums up the usage of pods that
+ * have metrics which it believes, and counts the others as idle; so a step waits for the metrics of the pods that the step
+ * before made.
  */
 export function wantedByCpu(metric: CpuMetric): Wanted {
   const { min, usage, target, resolution, youngest, delay, averaged } = metric;

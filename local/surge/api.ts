@@ -3,6 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { lines } from "../../programs/endpoints/kube";
 import type { Kubectl } from "../control-plane/kubectl";
 
+export const MERGE_PATCH = "application/merge-patch+json";
+
 /** The API server over connections that are kept: a kubectl for each question would cost more CPU than the answer. */
 export interface Api {
   readonly get: <T>(path: string, accept?: string) => Promise<T>;

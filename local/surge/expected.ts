@@ -51,8 +51,8 @@ export interface Place {
 /**
  * Pods/s that a core makes which is control plane and simulated kubelets at once, while metrics are read and an autoscaler decides.
  * Fitted to runs on two cores of three speeds, on which `kubectl scale`, beside which nothing is read, took 45.5, 59.5 and 78.6 s
- * (measured, `make bench ONLY=surge`): with it the model says 91 s of runs by 17.5 requests/s a pod that took 80, 84 and 107 s, and 140 s of runs by
- * CPU that took 114 and 122 s. That twice the cores make twice as many is an assumption.
+ * (measured, `make bench ONLY=surge`): with it the model says 91 s of runs by 17.5 requests/s a pod that took 80, 84 and 107 s, and
+ * 140 s of runs by CPU that took 114 and 122 s. That twice the cores make twice as many is an assumption.
  */
 const SIMULATED_PER_CORE = 36;
 

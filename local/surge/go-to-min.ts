@@ -4,12 +4,13 @@ import type { FunctionConfig } from "../../infra/config";
 import { formatCount } from "../../infra/plan/numbers";
 import { ProblemsError, type Problem } from "../../infra/problems";
 import type { Millis } from "../../infra/units";
-import type { Api } from "./api";
+import { MERGE_PATCH, type Api } from "./api";
 import { watchAutoscaler } from "./autoscaler";
 import type { Driver } from "./drive";
 import type { PodLedger } from "./pods";
 import { loadHeldByMin, type Scenario } from "./scenario";
 import type { View } from "./view";
+import { podsOf } from "./watch";
 
 export interface BeginArgs {
   readonly api: Api;
@@ -47,10 +48,9 @@ export async function goToMin(begin: BeginArgs, ledger: PodLedger): Promise<void
   // At the steady usage it keeps what it is given. At any other it would count the pods that leave, and want most of them back.
   await driver.restore();
   await (fn.scaling.metric === "cpu" ? untilUsageIsRead(args, Date.now()) : untilNobodyAsks(args, ledger));
-  const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
-  const toMin = () => api.patch(scale, "application/merge-patch+json", { spec: { replicas: min } });
   if (signal.aborted) return;
-  await toMin();
+  const scale = `/apis/apps/v1/namespaces/${fn.tenant}/deployments/${fn.name}/scale`;
+  await api.patch(scale, MERGE_PATCH, { spec: { replicas: min } });
   await waitFor(args, async () => {
     const { desired } = await watchAutoscaler(api, fn);
     const { pods, ready, leaving } = ledger.counts();
@@ -64,21 +64,20 @@ export async function goToMin(begin: BeginArgs, ledger: PodLedger): Promise<void
 }
 
 interface PodMetrics {
-  /** RFC 3339, in whole seconds. */
-  readonly timestamp: string;
+  /** RFC 3339, in whole seconds; null of a pod that could not be read. */
+  readonly timestamp: string | null;
 }
 
 /** CPU is read as it was when metrics-server last looked, up to a quarter of a minute ago. */
 async function untilUsageIsRead(args: Wait, since: Millis): Promise<void> {
   const { api, scenario, view } = args;
   const { fn } = scenario;
-  const selector = encodeURIComponent(`app.kubernetes.io/name=${fn.name}`);
-  const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${fn.tenant}/pods?labelSelector=${selector}`;
+  const path = `/apis/metrics.k8s.io/v1beta1/${podsOf(fn)}`;
+  const isOld = ({ timestamp }: PodMetrics) => timestamp === null || Date.parse(timestamp) < since + HEARD;
   const readBefore = async () => {
     const { items } = await api.get<{ readonly items: readonly PodMetrics[] }>(path);
     if (items.length === 0) return "it has read none of its pods yet";
-    // One that it could not read has no time.
-    const old = items.filter(({ timestamp }) => !(Date.parse(timestamp) >= since + HEARD)).length;
+    const old = items.filter(isOld).length;
     return old > 0 && `what ${formatCount(old)} of ${formatCount(items.length)} pods use was read before`;
   };
   await waitFor(args, async () => {

@@ -26,6 +26,11 @@ const PAUSE = 500;
 /** What the API server answers where it no longer knows a version. */
 const GONE = 410;
 
+/** A function's pods, under whichever API is asked about them. */
+export function podsOf({ name, tenant }: FunctionConfig): string {
+  return `namespaces/${tenant}/pods?labelSelector=${encodeURIComponent(`app.kubernetes.io/name=${name}`)}`;
+}
+
 /**
  * Keeps the ledger of a function's pods until `signal`. A watch that ends goes on from where it was: the API server ends
  * one that was slower than a burst of changes, of which else many would be missed. While it does not answer it is tried
@@ -35,13 +40,12 @@ const GONE = 410;
  */
 export async function watchPods(
   api: Api,
-  { name, tenant }: FunctionConfig,
+  fn: FunctionConfig,
   ledger: PodLedger,
   signal: AbortSignal,
   onTrouble: (reason: string) => void,
 ): Promise<void> {
-  const selector = encodeURIComponent(`app.kubernetes.io/name=${name}`);
-  const path = `/api/v1/namespaces/${tenant}/pods?labelSelector=${selector}&includeObject=None`;
+  const path = `/api/v1/${podsOf(fn)}&includeObject=None`;
   const listed = async () => {
     const table = await api.get<Table>(path, AS_TABLE);
     const row = rowReader(table);

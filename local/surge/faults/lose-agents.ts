@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Millis } from "../../../infra/units";
 import { METRICS_PATH_ANNOTATION, metricsPath } from "../../simulated-nodes/nodes";
+import { MERGE_PATCH } from "../api";
 import type { FaultOf } from "./schema";
-import { MERGE_PATCH, type Action, type World } from "./world";
+import type { Action, World } from "./world";
 
 /** Nobody's: KWOK plays no kubelet of a node whose lease somebody else holds. */
 const HOLDER = "lost-by-make-surge";

@@ -1,5 +1,6 @@
+import { MERGE_PATCH } from "../api";
 import type { FaultOf } from "./schema";
-import { MERGE_PATCH, type Action, type World } from "./world";
+import type { Action, World } from "./world";
 
 interface ResourceQuota {
   readonly spec: { readonly hard: Readonly<Record<string, string>> };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { MERGE_PATCH } from "../api";
 import type { FaultOf } from "./schema";
-import { MERGE_PATCH, type Action, type World } from "./world";
+import type { Action, World } from "./world";
 
 const ANNOTATION = "wasm-functions/surge-rollout";
 

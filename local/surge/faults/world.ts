@@ -40,5 +40,3 @@ export interface Action {
    */
   readonly undo?: () => Promise<void>;
 }
-
-export const MERGE_PATCH = "application/merge-patch+json";
